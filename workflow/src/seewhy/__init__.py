@@ -1,0 +1,1 @@
+"""See why a video network said what it said."""

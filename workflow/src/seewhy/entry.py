@@ -1,0 +1,50 @@
+"""What every script of a rule does around its one call: log, count threads, report errors.
+
+A script in ``workflow/scripts/`` is three lines::
+
+    with rule(snakemake) as settings:
+        sample_frames(snakemake.input.corpus, snakemake.output.frames, **settings["frames"])
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seewhy.errors import InputError
+
+
+@contextlib.contextmanager
+def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
+    """Set up logging and threads for one job and yield its settings.
+
+    Args:
+        snakemake: the object that Snakemake puts into a script's namespace.
+
+    Yields:
+        ``{name: value}`` of the rule's ``params``, each decoded from JSON.
+
+    An `InputError` ends the job with exit status 1 and one line, ``error: …``, on standard error
+    and in the rule's log; any other exception keeps its traceback.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if snakemake.log:
+        Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(snakemake.log[0], mode="w"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    log = logging.getLogger("seewhy")
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(snakemake.threads)
+    try:
+        yield {name: json.loads(value) for name, value in snakemake.params.items()}
+    except InputError as error:
+        log.error("error: %s", error)
+        sys.exit(1)
+    except Exception:
+        log.exception("rule %s failed", snakemake.rule)
+        sys.exit(1)

@@ -1,0 +1,141 @@
+"""Files that are either whole or absent, and errors that name them.
+
+An output is written under a temporary name in its own folder and renamed when it is complete, so a
+killed or failed job never leaves half a file under the real name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from seewhy.errors import InputError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextlib.contextmanager
+def explain_write_errors(path: str | Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an `InputError` that names `path`.
+
+    HDF5 reports a full disk as an ``OSError`` without ``errno``, hence the look at the text.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        code, text = getattr(error, "errno", None), str(error)
+        if code in _NO_ROOM or "No space left" in text or "file write failed" in text:
+            raise InputError(
+                f"{path}: no space left on the device; free some space (the output was not "
+                "written) and run the same command again"
+            ) from error
+        if code in {errno.EROFS, errno.EACCES, errno.EPERM}:
+            raise InputError(
+                f"{path}: cannot be written ({os.strerror(code)}); make its folder writable"
+            ) from error
+        raise
+
+
+def partial_path(path: str | Path) -> Path:
+    """Name under which `path` is written until it is complete (same folder, same suffix)."""
+    path = Path(path)
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path; on success it becomes `path`, on failure it is removed.
+
+    Example::
+
+        with whole_file("results/table1.csv") as temporary:
+            table.to_csv(temporary, index=False)
+    """
+    path, temporary = Path(path), partial_path(path)
+    with explain_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Like `whole_file`, for a folder: it appears under its name only when it is complete."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.partial")
+    with explain_write_errors(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_hdf5(path: str | Path, *, needs: tuple[str, ...] = ()) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Args:
+        path: the file.
+        needs: names of the data sets that must be in it.
+
+    Raises:
+        InputError: the file is missing, cut short, not HDF5, or lacks one of `needs`.
+    """
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file; run the rule that makes it")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a whole HDF5 file (cut short or damaged); delete it and run again"
+        ) from error
+    with file:
+        missing = [name for name in needs if name not in file]
+        if missing:
+            raise InputError(
+                f"{path}: has no data set {', '.join(missing)}; delete it and run again"
+            )
+        yield file
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON with sorted keys, so that equal values give equal bytes."""
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        InputError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run the rule that makes it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error}); delete it and run again") from error
+
+
+def sha256(path: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

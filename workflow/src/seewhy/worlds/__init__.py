@@ -1,0 +1,1 @@
+"""Procedural corpora with exact ground truth: puppets (videos)."""
