@@ -49,7 +49,9 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     if not path.exists():
         if schema()[name]["required"]:
             raise InputError(f"{path}: no such file; run the rule import_corpus")
-        return pd.DataFrame({column: pd.Series(dtype=_DTYPES[columns[column]["type"]]) for column in columns})
+        return pd.DataFrame(
+            {column: pd.Series(dtype=_DTYPES[columns[column]["type"]]) for column in columns}
+        )
     return check_table(read_csv(path), name, where=str(path))
 
 
@@ -60,7 +62,8 @@ def write_tables(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None
         InputError: a table breaks the form; nothing is written then.
     """
     checked = {
-        name: check_table(table, name, where=f"{folder}/{name}.csv") for name, table in tables.items()
+        name: check_table(table, name, where=f"{folder}/{name}.csv")
+        for name, table in tables.items()
     }
     for name, table in checked.items():
         _check_references(table, name, checked, folder)
@@ -119,7 +122,9 @@ def check_table(table: pd.DataFrame, name: str, *, where: str) -> pd.DataFrame:
         result[column] = values
     repeated = result.duplicated(subset=form["key"])
     if repeated.any():
-        _complain(where, " + ".join(form["key"]), repeated, "repeats an earlier row; make it unique")
+        _complain(
+            where, " + ".join(form["key"]), repeated, "repeats an earlier row; make it unique"
+        )
     return result
 
 
@@ -136,7 +141,13 @@ def _typed(values: pd.Series, kind: str, column: str, where: str) -> pd.Series:
         if kind == "integer":
             bad |= numbers.notna() & (numbers % 1 != 0)
         if bad.any():
-            _complain(where, column, bad, f"is not {'a whole' if kind == 'integer' else 'a'} number", values)
+            _complain(
+                where,
+                column,
+                bad,
+                f"is not {'a whole' if kind == 'integer' else 'a'} number",
+                values,
+            )
         return numbers.astype(_DTYPES[kind])
     return values.astype(_DTYPES[kind])
 

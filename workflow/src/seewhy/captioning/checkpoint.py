@@ -1,0 +1,73 @@
+"""A trained captioner on disk: safetensors with everything that is needed to use it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from seewhy.captioning.model import Captioner, CaptionerShape
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.text.tokens import Vocabulary
+
+FORMAT = "seewhy captioner 1"
+
+
+def save_captioner(
+    path: str | Path, captioner: Captioner, vocabulary: Vocabulary, *, backbone: str
+) -> None:
+    """Write weights, shape, vocabulary and the digest of the backbone whose features it reads."""
+    metadata = {
+        "format": FORMAT,
+        "shape": json.dumps(asdict(captioner.shape), sort_keys=True),
+        "words": json.dumps(list(vocabulary.words)),
+        "backbone": backbone,
+    }
+    weights = {name: value.contiguous().cpu() for name, value in captioner.state_dict().items()}
+    with whole_file(path) as temporary:
+        save_file(weights, temporary, metadata=metadata)
+
+
+def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
+    """Read a captioner written by `save_captioner`; it comes back in evaluation mode.
+
+    Returns:
+        The captioner, its vocabulary, and the digest of the backbone it was trained on.
+
+    Raises:
+        InputError: missing, cut short, or not a captioner.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; run the rule train_captioner") from error
+    except SafetensorError as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({error}); delete it and train again"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not a captioner of this version; delete it and train again")
+    captioner = Captioner(CaptionerShape(**json.loads(metadata["shape"])))
+    captioner.load_state_dict(weights)
+    return captioner.eval(), Vocabulary(json.loads(metadata["words"])), metadata["backbone"]
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` is the GPU where there is one, else the CPU; other names are PyTorch's own.
+
+    Raises:
+        InputError: a device that this machine lacks.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"params.yaml: device: {name} was asked for, but PyTorch sees no GPU here")
+    return device

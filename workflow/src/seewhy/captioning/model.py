@@ -1,0 +1,278 @@
+r"""The attentive encoder-decoder with topics, eqs. 3 to 8 of the paper.
+
+Notation, as in the paper: a clip is :math:`n` frames, :math:`v_i` the feature of frame :math:`i`,
+:math:`V = \{v_1, \dots, v_n\}`, :math:`\bar v` their mean, :math:`y_t` the word at step
+:math:`t`, :math:`h_t` the decoder's hidden state, :math:`s \in \{0,1\}^{N_t}` the topics.
+
+.. math::
+    \varphi_t(V) &= \sum_i \alpha_{it} v_i \tag{3} \\
+    \alpha_{it} &= \mathrm{softmax}_i(w_a \tanh(U_a h_{t-1} + T_a v_i + b_a)) \tag{4} \\
+    (c_0, h_0) &= (f_{init,c}(\bar v), f_{init,h}(\bar v)) \tag{5} \\
+    p_t &= \mathrm{softmax}(W_p [h_t, \varphi_t(V), y_{t-1}] + b_p) \tag{6} \\
+    L_I(V, s) &= \lVert f(\bar v) - s \rVert_2^2 \tag{8}
+
+Shapes: c clips, k captions of each clip (or beams), n frames, t words, d CNN channels, v features
+(the paper's :math:`D_v`), h hidden units, e embedding size, a attention units.
+
+What does not depend on the previous word is computed once a clip and not once a step: the attention
+keys :math:`T_a v_i + b_a`, the LSTM's share of each frame :math:`W_\varphi v_i` (its input from the
+attended frames is then :math:`\sum_i \alpha_{it} W_\varphi v_i`, the same sum in another order), the
+embedded words' share, and eq. 6 for all steps together.
+
+Reference: Y. Dong, H. Su, J. Zhu, B. Zhang, *Improving Interpretability of Deep Neural Networks
+with Semantic Information*, CVPR 2017.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+FEATURES = ("relu", "signed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionerShape:
+    """Everything that fixes the shapes of a captioner's weights.
+
+    Args:
+        vocabulary: number of words, special ones included.
+        topics: :math:`N_t`.
+        cnn: channels of the CNN features.
+        encoder: hidden units of the biLSTM in each direction; :math:`D_v` is twice that.
+        features: `relu` for :math:`v_i = ReLU(W\\,\\mathrm{biLSTM}_i + b)`, which a neuron can only
+            answer with silence or a firing; `signed` for the biLSTM's own output, as in the paper.
+        concat_cnn: append the CNN feature to :math:`v_i`.
+        embedding: size of a word's embedding.
+        decoder: hidden units of the decoder.
+        attention: units of the attention, the length of :math:`w_a`.
+        interpreter: hidden units of :math:`f`.
+    """
+
+    vocabulary: int
+    topics: int
+    cnn: int = 1024
+    encoder: int = 512
+    features: str = "relu"
+    concat_cnn: bool = False
+    embedding: int = 468
+    decoder: int = 512
+    attention: int = 256
+    interpreter: int = 256
+
+    def __post_init__(self) -> None:
+        if self.features not in FEATURES:
+            raise ValueError(f"features ({self.features}) must be one of {', '.join(FEATURES)}")
+        for name, value in asdict(self).items():
+            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
+                raise ValueError(f"{name} ({value}) must be at least 1")
+
+    @property
+    def neurons(self) -> int:
+        """:math:`D_v`, the number of encoder neurons that eq. 9 reads."""
+        return 2 * self.encoder + (self.cnn if self.concat_cnn else 0)
+
+
+class Encoder(nn.Module):
+    """CNN features of n frames to the hidden features V: a biLSTM and, for `relu`, a layer on it."""
+
+    def __init__(self, shape: CaptionerShape) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(shape.cnn, shape.encoder, batch_first=True, bidirectional=True)
+        self.rectifier = (
+            nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
+        )
+        self.concat_cnn = shape.concat_cnn
+
+    def forward(self, cnn: Tensor, lengths: Tensor) -> Tensor:
+        """Encode clips.
+
+        Args:
+            cnn: CNN features, [c, n, d]; frames past a clip's length are ignored.
+            lengths: number of real frames of each clip, [c].
+
+        Returns:
+            V, [c, n, v]; zero past a clip's length.
+        """
+        n = cnn.shape[1]
+        short = bool((lengths < n).any())
+        if short:
+            packed = pack_padded_sequence(
+                cnn, lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
+            hidden, _ = pad_packed_sequence(
+                self.lstm(packed)[0], batch_first=True, total_length=n
+            )  # [c, n, 2h]
+        else:
+            hidden, _ = self.lstm(cnn)  # [c, n, 2h]
+        V = hidden if self.rectifier is None else F.relu(self.rectifier(hidden))
+        if self.concat_cnn:
+            V = torch.cat([V, cnn], dim=-1)
+        return V * frame_mask(lengths, n).unsqueeze(-1) if short else V
+
+
+class ClipContext(NamedTuple):
+    """What the decoder needs of a clip at every step, computed once."""
+
+    V: Tensor  # [c, n, v]
+    keys: Tensor  # T_a v_i + b_a, [c, n, a]
+    gates: Tensor  # W_phi v_i, [c, n, 4h]
+    mask: Tensor | None  # true where a frame is real, [c, 1, n]; None where all are
+
+
+class Decoder(nn.Module):
+    """The attentive LSTM decoder, eqs. 3 to 6.
+
+    One LSTM layer, written out, with gates in the order i, f, g, o. Hidden states are [c, k, h]:
+    k captions, or k beams, share a clip's context.
+    """
+
+    def __init__(self, shape: CaptionerShape, *, dropout: float = 0.5) -> None:
+        super().__init__()
+        v, h, e, a = shape.neurons, shape.decoder, shape.embedding, shape.attention
+        self.hidden, self.dropout = h, dropout
+        self.embed = nn.Embedding(shape.vocabulary, e)
+        self.T_a = nn.Linear(v, a)  # with the bias b_a
+        self.w_a = nn.Linear(a, 1, bias=False)
+        self.W_y = nn.Linear(e, 4 * h)  # with the bias of the gates
+        self.W_phi = nn.Linear(v, 4 * h, bias=False)
+        self.W_h_U_a = nn.Linear(h, 4 * h + a, bias=False)  # W_h above U_a: both act on h_{t-1}
+        self.init_c = nn.Sequential(nn.Linear(v, h), nn.Tanh(), nn.Linear(h, h), nn.Tanh())
+        self.init_h = nn.Sequential(nn.Linear(v, h), nn.Tanh(), nn.Linear(h, h), nn.Tanh())
+        self.W_p = nn.Linear(h + v + e, shape.vocabulary)  # with the bias b_p
+        nn.init.normal_(self.embed.weight, std=0.1)
+        for start in range(0, 4 * h, h):
+            nn.init.orthogonal_(self.W_h_U_a.weight[start : start + h])
+        with torch.no_grad():
+            self.W_y.bias[h : 2 * h] = 1.0  # the forget gate starts open
+
+    def context(self, V: Tensor, lengths: Tensor) -> ClipContext:
+        """Everything of a clip that is the same at each step."""
+        n = V.shape[1]
+        short = bool((lengths < n).any())
+        mask = frame_mask(lengths, n).unsqueeze(1) if short else None
+        return ClipContext(V, self.T_a(V), self.W_phi(V), mask)
+
+    def initial_state(self, mean: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Eq. 5: (h_0, c_0), each [c, k, h], from the mean feature, [c, v]."""
+        h, c = self.init_h(mean), self.init_c(mean)
+        return h.unsqueeze(1).expand(-1, k, -1), c.unsqueeze(1).expand(-1, k, -1)
+
+    def step(
+        self, from_words: Tensor, state: tuple[Tensor, Tensor], clip: ClipContext
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """One word further.
+
+        Args:
+            from_words: the previous words' share of the gates, W_y y_{t-1} + b, [c, k, 4h].
+            state: (h_{t-1}, c_{t-1}), each [c, k, h].
+            clip: from :meth:`context`.
+
+        Returns:
+            (h_t, c_t) and the attention weights alpha_t, [c, k, n].
+        """
+        h, c = state
+        from_hidden, query = self.W_h_U_a(h).split([4 * self.hidden, self.w_a.in_features], dim=-1)
+        energy = torch.tanh(query.unsqueeze(2) + clip.keys.unsqueeze(1))  # [c, k, n, a]
+        energy = torch.matmul(energy, self.w_a.weight[0])  # [c, k, n]
+        if clip.mask is not None:
+            energy = energy.masked_fill(~clip.mask, float("-inf"))
+        alpha = energy.softmax(dim=-1)  # eq. 4
+        gates = from_words + from_hidden + torch.matmul(alpha, clip.gates)  # [c, k, 4h]
+        i, f, g, o = gates.chunk(4, dim=-1)
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return (h, c), alpha
+
+    def logits(self, h: Tensor, alpha: Tensor, y: Tensor, clip: ClipContext) -> Tensor:
+        """Eq. 6 before the softmax, for any number m of (caption, step) pairs of each clip.
+
+        Args:
+            h: [c, m, h]. alpha: [c, m, n]. y: embedded previous words, [c, m, e].
+
+        Returns:
+            [c, m, vocabulary].
+        """
+        phi = torch.matmul(alpha, clip.V)  # eq. 3
+        return self.W_p(F.dropout(torch.cat([h, phi, y], dim=-1), self.dropout, self.training))
+
+    def forward(self, V: Tensor, mean: Tensor, lengths: Tensor, words: Tensor) -> Tensor:
+        """Logits of every next word, the true words being fed in.
+
+        Args:
+            V: [c, n, v]. mean: [c, v]. lengths: [c].
+            words: indices y_0 … y_{t-1}, beginning with the begin mark, [c, k, t].
+
+        Returns:
+            [c, k, t, vocabulary].
+        """
+        c, k, t = words.shape
+        clip = self.context(V, lengths)
+        y = self.embed(words)  # [c, k, t, e]
+        from_words = self.W_y(y)  # [c, k, t, 4h]
+        state = self.initial_state(mean, k)
+        hidden, attention = [], []
+        for from_word in from_words.unbind(dim=2):
+            state, alpha = self.step(from_word, state, clip)
+            hidden.append(state[0])
+            attention.append(alpha)
+        h = torch.stack(hidden, dim=2).flatten(1, 2)  # [c, k t, h]
+        alpha = torch.stack(attention, dim=2).flatten(1, 2)  # [c, k t, n]
+        return self.logits(h, alpha, y.flatten(1, 2), clip).view(c, k, t, -1)
+
+
+class Captioner(nn.Module):
+    """Encoder, decoder and the interpreter f that reads the topics off the mean feature."""
+
+    def __init__(self, shape: CaptionerShape, *, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.shape = shape
+        self.encoder = Encoder(shape)
+        self.decoder = Decoder(shape, dropout=dropout)
+        self.interpreter = nn.Sequential(
+            nn.Linear(shape.neurons, shape.interpreter),
+            nn.ReLU(),
+            nn.Linear(shape.interpreter, shape.topics),
+        )
+
+    def losses(
+        self, cnn: Tensor, lengths: Tensor, words: Tensor, targets: Tensor, topics: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The two terms of eq. 2 for c clips with k captions each.
+
+        Args:
+            cnn: [c, n, d]. lengths: [c].
+            words: begin mark and words, [c, k, t]. targets: words and end mark, -1 where a caption
+                has ended, [c, k, t]; a caption of -1 only stands for none.
+            topics: s, [c, N_t], or None to leave eq. 8 out.
+
+        Returns:
+            eq. 1, the mean over captions of -log p(y | x), summed over the words (nats); and eq. 8,
+            the mean over clips of the squared distance (zero where `topics` is None).
+        """
+        V = self.encoder(cnn, lengths)
+        mean = mean_feature(V, lengths)
+        logits = self.decoder(V, mean, lengths, words)
+        captions = (targets >= 0).any(dim=-1).sum().clamp(min=1)
+        task = F.cross_entropy(
+            logits.flatten(0, 2).float(), targets.flatten(), ignore_index=-1, reduction="sum"
+        )
+        if topics is None:
+            return task / captions, task.new_zeros(())
+        distance = self.interpreter(mean).float() - topics
+        return task / captions, distance.square().sum(dim=-1).mean()
+
+
+def frame_mask(lengths: Tensor, n: int) -> Tensor:
+    """True where a frame is real, [c, n]."""
+    return torch.arange(n, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def mean_feature(V: Tensor, lengths: Tensor) -> Tensor:
+    """The mean over a clip's real frames, [c, v]; V [c, n, v] is zero past the clip's length."""
+    return V.sum(dim=1) / lengths.to(V.dtype).clamp(min=1).unsqueeze(1)

@@ -1,0 +1,301 @@
+"""Training a captioner: eq. 2 by Adadelta, with early stopping, resumable to the same end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from seewhy.captioning.checkpoint import pick_device, save_captioner
+from seewhy.captioning.data import (
+    Batch,
+    FeatureFile,
+    all_batches,
+    caption_arrays,
+    epoch_batches,
+)
+from seewhy.captioning.model import Captioner, CaptionerShape
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.progress import progress
+from seewhy.text.tokens import Vocabulary
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """How a captioner is trained; `params.yaml` explains each key beside its value."""
+
+    lambda_: float
+    optimizer: str = "adadelta"
+    learning_rate: float = 1.0
+    dropout: float = 0.5
+    gradient_clip: float = 10.0
+    clips_per_batch: int = 16
+    captions_per_clip: int = 4
+    min_epochs: int = 0
+    max_epochs: int = 500
+    patience: int = 20
+    validation_captions: int = 5
+
+    def optimizer_for(self, captioner: Captioner) -> torch.optim.Optimizer:
+        """Adadelta with the closest ancestor's rho and epsilon, or Adam."""
+        if self.optimizer == "adadelta":
+            return torch.optim.Adadelta(
+                captioner.parameters(), lr=self.learning_rate, rho=0.95, eps=1e-6
+            )
+        return torch.optim.Adam(captioner.parameters(), lr=self.learning_rate)
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands after a whole number of epochs: all that a resumed run needs."""
+
+    captioner: Captioner
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write a checkpoint for resuming."""
+        state = {
+            "fingerprint": fingerprint,
+            "captioner": self.captioner.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_loss": self.best_loss,
+            "best_weights": self.best_weights,
+            "history": self.history,
+        }
+        with whole_file(path) as temporary:
+            torch.save(state, temporary)
+
+    def restore(self, path: Path, fingerprint: str) -> bool:
+        """Go on from a checkpoint, where there is one of the very same training."""
+        if not path.exists():
+            return False
+        try:
+            state = torch.load(path, weights_only=True, map_location="cpu")
+        except Exception as error:
+            log.warning("%s: cannot be read (%s); training starts anew", path, error)
+            return False
+        if state.get("fingerprint") != fingerprint:
+            log.info("%s: belongs to other settings or data; training starts anew", path)
+            return False
+        self.captioner.load_state_dict(state["captioner"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
+        self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
+        self.history = state["history"]
+        return True
+
+
+def train_captioner(
+    output: str | Path,
+    history: str | Path,
+    *,
+    resume: str | Path,
+    train_features: str | Path,
+    val_features: str | Path,
+    captions: pd.DataFrame,
+    vocabulary: Vocabulary,
+    topics: pd.DataFrame,
+    shape: Mapping[str, Any],
+    plan: TrainingPlan,
+    max_words: int,
+    seed: int,
+    device: str = "auto",
+) -> None:
+    """Train one captioner until validation stops it; write its best weights and its history.
+
+    The validation loss is eq. 1 alone, so that models with and without topics stop by one rule.
+    Everything random depends on `seed` and the epoch only: two models with one seed see the same
+    batches, and a killed training resumes from `resume` to the end of an unbroken one.
+
+    Args:
+        output: the captioner (safetensors).
+        history: CSV, a row an epoch: `epoch, task, interpretive, validation, seconds_per_epoch` …
+        resume: checkpoint of the last whole epoch; removed at the end.
+        train_features: CNN features of the train split (HDF5).
+        val_features: those of the validation split.
+        captions: the canonical table.
+        vocabulary: words and their indices.
+        topics: s of every train clip: index the clip, one 0/1 column a topic.
+        shape: arguments of `CaptionerShape` but for `vocabulary`, `topics` and `cnn`.
+        plan: how to train.
+        max_words: captions of this many tokens or more are left out.
+        seed: of the initial weights, the batches and the dropout.
+        device: `auto`, `cpu` or `cuda`.
+
+    Raises:
+        InputError: unusable data, or a loss that is not a number.
+    """
+    resume, where = Path(resume), pick_device(device)
+    train, val = FeatureFile(train_features), FeatureFile(val_features)
+    train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=max_words)
+    val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=max_words)
+    s = _topic_vectors(topics, train.clips)  # [clips, N_t]
+    torch.manual_seed(seed)
+    captioner = Captioner(
+        CaptionerShape(
+            vocabulary=len(vocabulary.words), topics=s.shape[1], cnn=train.shape[2], **shape
+        ),
+        dropout=plan.dropout,
+    ).to(where)
+    state = TrainingState(captioner, plan.optimizer_for(captioner))
+    identity = [repr(plan), repr(captioner.shape), seed, max_words, *vocabulary.words]
+    identity += [_stamp(train_features), _stamp(val_features)]
+    fingerprint = hashlib.sha256(json.dumps(identity).encode())
+    for array in (train_captions.words, val_captions.words, s):
+        fingerprint.update(array.numpy().tobytes())
+    key = fingerprint.hexdigest()
+    if state.restore(resume, key):
+        log.info("resumed after epoch %d from %s", state.epoch, resume)
+
+    with progress(
+        what=Path(output).stem, total=plan.max_epochs, unit="epoch", initial=state.epoch
+    ) as bar:
+        while not _finished(state, plan):
+            torch.manual_seed(hash_seed(seed, state.epoch))  # dropout of this epoch
+            batches = epoch_batches(
+                train,
+                train_captions,
+                clips=plan.clips_per_batch,
+                captions_per_clip=plan.captions_per_clip,
+                seed=seed,
+                epoch=state.epoch,
+            )
+            row = _train_epoch(state, batches, s, plan, where)
+            row["validation"] = validation_loss(
+                captioner,
+                all_batches(
+                    val,
+                    val_captions,
+                    clips=plan.clips_per_batch,
+                    captions_per_clip=plan.validation_captions,
+                ),
+                where,
+            )
+            state.epoch += 1
+            if row["validation"] < state.best_loss:
+                state.best_loss, state.best_epoch = row["validation"], state.epoch
+                state.best_weights = {
+                    name: value.detach().cpu().clone()
+                    for name, value in captioner.state_dict().items()
+                }
+            state.history.append({"epoch": state.epoch, **row})
+            state.save(resume, key)
+            bar.set_postfix(
+                train=f"{row['task']:.2f}", val=f"{row['validation']:.2f}", best=state.best_epoch
+            )
+            bar.update()
+
+    captioner.load_state_dict(state.best_weights)
+    with whole_file(history) as temporary:
+        pd.DataFrame(state.history).to_csv(temporary, index=False, float_format="%.6g")
+    save_captioner(output, captioner, vocabulary, backbone=train.backbone)
+    resume.unlink(missing_ok=True)
+    log.info(
+        "%s: best validation loss %.3f nats a caption after epoch %d of %d",
+        output,
+        state.best_loss,
+        state.best_epoch,
+        state.epoch,
+    )
+
+
+def hash_seed(*numbers: int) -> int:
+    """One 63-bit seed from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _finished(state: TrainingState, plan: TrainingPlan) -> bool:
+    waited = state.epoch - state.best_epoch
+    return state.epoch >= plan.max_epochs or (
+        waited >= plan.patience and state.epoch >= plan.min_epochs
+    )
+
+
+def _train_epoch(
+    state: TrainingState,
+    batches: Iterable[Batch],
+    s: torch.Tensor,
+    plan: TrainingPlan,
+    device: torch.device,
+) -> dict[str, float]:
+    captioner, optimizer = state.captioner.train(), state.optimizer
+    task_sum = interpretive_sum = clips = 0.0
+    for number, batch in enumerate(_to(batches, device)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            task, interpretive = captioner.losses(
+                batch.cnn,
+                batch.lengths,
+                batch.words,
+                batch.targets,
+                s[batch.rows].to(device) if plan.lambda_ else None,
+            )
+        loss = task + plan.lambda_ * interpretive
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(captioner.parameters(), plan.gradient_clip)
+        if not math.isfinite(loss.item() + norm.item()):
+            raise InputError(
+                f"params.yaml: captioner: the loss is not a number any more (epoch "
+                f"{state.epoch + 1}, batch {number + 1}: task {task.item():.4g}, interpretive "
+                f"{interpretive.item():.4g}, gradient norm {norm.item():.4g}); lower learning_rate "
+                f"({plan.learning_rate}), gradient_clip ({plan.gradient_clip}) or lambda "
+                f"({plan.lambda_}), and check the features"
+            )
+        optimizer.step()
+        task_sum += task.item() * len(batch.rows)
+        interpretive_sum += interpretive.item() * len(batch.rows)
+        clips += len(batch.rows)
+    return {"task": task_sum / clips, "interpretive": interpretive_sum / clips}
+
+
+@torch.no_grad()
+def validation_loss(captioner: Captioner, batches: Iterable[Batch], device: torch.device) -> float:
+    """Eq. 1 on held-out clips: nats a caption, the mean over captions."""
+    captioner.eval()
+    total = captions = 0.0
+    for batch in _to(batches, device):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            task, _ = captioner.losses(batch.cnn, batch.lengths, batch.words, batch.targets, None)
+        here = float((batch.targets >= 0).any(dim=-1).sum())
+        total += task.item() * here
+        captions += here
+    return total / captions
+
+
+def _to(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+    for batch in batches:
+        yield Batch(*(part.to(device) for part in batch[:4]), batch.rows)
+
+
+def _topic_vectors(topics: pd.DataFrame, clips: list[str]) -> torch.Tensor:
+    missing = [clip for clip in clips if clip not in topics.index]
+    if missing:
+        raise InputError(
+            f"topic vectors: none for {len(missing)} train clips, {missing[0]} among them; "
+            "run the rule mine_topics again"
+        )
+    return torch.tensor(topics.loc[clips].to_numpy(dtype=np.float32))
+
+
+def _stamp(path: str | Path) -> list[int]:
+    about = Path(path).stat()
+    return [about.st_size, about.st_mtime_ns]
