@@ -1,0 +1,179 @@
+"""Sample frames: n equally spaced frames of every clip of a corpus, as one HDF5 file.
+
+Which frames, and from how many, is defined in `seewhy.video.decoding`. The file is written so that a
+killed run can be taken up, see `seewhy.video.resumable`.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from seewhy.corpora.canonical import SPLITS, read_table
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.progress import progress
+from seewhy.video.decoding import FITS, Clip, VideoProblem, read_clip
+from seewhy.video.resumable import ResumableRows, input_stamp
+
+log = logging.getLogger(__name__)
+
+REPORT_COLUMNS = ("clip", "video", "status", "reason")
+
+
+class _Entry(NamedTuple):
+    clip: str
+    video: str
+    start: float | None
+    end: float | None
+
+
+def sample_frames(
+    corpus_folder: str | Path,
+    output: str | Path,
+    report: str | Path,
+    *,
+    split: str,
+    n: int = 28,
+    size: int = 64,
+    fit: str = "crop",
+    workers: int = 2,
+) -> None:
+    """Sample n equally spaced frames of every clip of a split.
+
+    Of the N frames of a clip (those with ``start <= t < end`` seconds where the table gives them)
+    frame k is number ``floor((2k + 1) N / 2n)``, the centre of the k-th of n equal intervals; N is
+    what the decoder gives, whatever the header says.
+
+    Args:
+        corpus_folder: a corpus in canonical form; its table ``clips`` names the videos.
+        output: the HDF5 file: ``frames`` uint8 ``[clips, n, size, size, 3]`` (RGB), ``lengths`` int32
+            ``[clips]`` (frames that are real: a clip with N < n has N, the others are 0), ``clip``
+            ``[clips]`` (identifiers, in the table's order), and the settings as attributes.
+        report: a CSV file ``clip,video,status,reason`` with a line for each clip that has a problem.
+            `status` is ``missing``, ``empty``, ``unreadable``, ``truncated`` or ``outside``
+            (`seewhy.video.VideoProblem`) where the clip was left out of `output`, and ``patched``
+            where it is used though at most a tenth of it could not be decoded.
+        split: ``train``, ``val`` or ``test``.
+        n: frames a clip.
+        size: side of the square frames in pixels.
+        fit: ``crop`` (the shorter side becomes `size`, the centre is kept), ``squash`` (all of the
+            frame, out of proportion) or ``pad`` (all of it, with black bars).
+        workers: videos decoded side by side, a thread each.
+
+    Raises:
+        InputError: a setting is out of range, the split has no clip, no clip can be decoded, or the
+            disk is full.
+    """
+    for name, value in (("n", n), ("size", size), ("workers", workers)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"frames.{name}: {value!r} is not a whole number of at least 1")
+    if fit not in FITS:
+        raise InputError(f"frames.fit: {fit!r} is not one of {', '.join(FITS)}")
+    entries = _entries(corpus_folder, split)
+    settings = {"n": n, "size": size, "fit": fit, "split": split}
+    rows = ResumableRows(
+        output,
+        keys=[entry.clip for entry in entries],
+        fields={"frames": ((n, size, size, 3), np.uint8), "lengths": ((), np.int32)},
+        attributes=settings,
+        made_from=[[*entry, *input_stamp(entry.video)] for entry in entries],
+    )
+    with rows:
+        todo = [(row, entries[row]) for row in rows.pending]
+        done = len(entries) - len(todo)
+        with progress(what=f"frames of {split}", total=len(entries), initial=done) as bar:
+            for row, clip in _decoded(todo, n=n, size=size, fit=fit, workers=workers):
+                if isinstance(clip, VideoProblem):
+                    rows.leave_out(row, clip.status, clip.reason)
+                else:
+                    frames = np.zeros((n, size, size, 3), np.uint8)
+                    frames[: len(clip.frames)] = clip.frames
+                    note = ("patched", f"{clip.lost} pieces could not be decoded; the rest is used")
+                    rows.write(
+                        row, frames=frames, lengths=len(clip.frames), note=note if clip.lost else None
+                    )
+                bar.update()
+        _write_report(report, entries, rows.problems)
+        if rows.left_out:
+            log.warning(
+                "%d of %d clips of %s left out; %s names them and says why",
+                len(rows.left_out), len(entries), split, report,
+            )  # fmt: skip
+        if len(rows.left_out) == len(entries):
+            status, reason = rows.problems[0]
+            raise InputError(
+                f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can be "
+                f"used, the first ({entries[0].video}) because it is {status} ({reason}); see {report}"
+            )
+        rows.finish()
+
+
+def _entries(corpus_folder: str | Path, split: str) -> list[_Entry]:
+    if split not in SPLITS:
+        raise InputError(f"split: {split!r} is not one of {', '.join(SPLITS)}")
+    table = read_table(corpus_folder, "clips")
+    table = table[table["split"] == split]
+    if table.empty:
+        raise InputError(f"{corpus_folder}/clips.csv: no clip has the split {split}")
+    entries = [
+        _Entry(row.clip, row.video, _seconds(row.start), _seconds(row.end))
+        for row in table.itertuples(index=False)
+    ]
+    for entry in entries:
+        if (entry.start or 0) < 0 or (entry.end is not None and entry.end <= (entry.start or 0)):
+            raise InputError(
+                f"{corpus_folder}/clips.csv: clip {entry.clip} runs from {entry.start} to {entry.end}; "
+                "start must be at least 0 and end greater than start (seconds)"
+            )
+    return entries
+
+
+def _seconds(value: object) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _decoded(
+    todo: Sequence[tuple[int, _Entry]], *, n: int, size: int, fit: str, workers: int
+) -> Iterator[tuple[int, Clip | VideoProblem]]:
+    """Decode clips side by side, giving each as it is ready; few are in the air at a time."""
+
+    def decode(row: int, entry: _Entry) -> tuple[int, Clip | VideoProblem]:
+        try:
+            clip = read_clip(
+                entry.video, n=n, size=size, fit=fit, start=entry.start, end=entry.end
+            )
+        except VideoProblem as problem:
+            return row, problem
+        return row, clip
+
+    with ThreadPoolExecutor(workers) as pool:
+        running: set[Future] = set()
+        try:
+            for row, entry in todo:
+                running.add(pool.submit(decode, row, entry))
+                if len(running) >= 2 * workers:
+                    ready, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in ready:
+                        yield future.result()
+            for future in running:
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _write_report(
+    path: str | Path, entries: Sequence[_Entry], problems: dict[int, tuple[str, str]]
+) -> None:
+    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(REPORT_COLUMNS)
+        for row in sorted(problems):
+            writer.writerow([entries[row].clip, entries[row].video, *problems[row]])

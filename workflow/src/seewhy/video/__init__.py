@@ -1,0 +1,6 @@
+"""Videos: which frames stand for a clip, how they are decoded, and files of rows that survive a kill."""
+
+from seewhy.video.decoding import FITS, VideoProblem, choose_frames, fit_frame, read_clip
+from seewhy.video.resumable import ResumableRows
+
+__all__ = ["FITS", "ResumableRows", "VideoProblem", "choose_frames", "fit_frame", "read_clip"]

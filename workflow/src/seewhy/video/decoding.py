@@ -1,0 +1,298 @@
+"""Decode a video and keep n equally spaced frames of it, whatever its header says.
+
+A clip is cut into n intervals of equal length and the frame at the centre of each stands for it: of
+N decoded frames, numbered from 0, interval k gives frame
+
+    i_k = floor((2k + 1) N / (2n)),    k = 0 … n - 1,
+
+and a clip of N <= n frames gives all N of them. N is counted on the frames that really come out of
+the decoder. The count in the header serves only to notice a file that was cut short: that of an AVI
+may be wrong and an MPEG stream has none.
+
+One pass of decoding usually does: the packets are counted first without decoding them (a hundred
+times faster), the frames of that N are kept, and if the decoder gives another number the video is
+decoded again with the right one. So at most 2n resized frames are ever held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+from PIL import Image
+
+from seewhy.errors import InputError
+
+FITS = ("crop", "squash", "pad")
+
+# A video is left out where more than this share of it is lost: packets that the container declares
+# and the file does not hold, or that the decoder refuses. Below it, players show such files too.
+MAX_LOST = 0.1
+
+# Containers without a count of frames whose header tells the duration. (That of an MPEG stream is
+# only estimated from the file itself, so a cut one looks whole: it is simply a shorter video.)
+_DECLARE_DURATION = ("matroska,webm", "flv")
+
+# Seeking costs about as much as decoding this many seconds.
+_SEEK_FROM = 2.0
+
+
+class VideoProblem(InputError):
+    """A video that cannot be used.
+
+    Attributes:
+        status: one word for it: ``missing`` (no such file), ``empty`` (0 bytes, or not one frame in
+            it), ``unreadable`` (not a video, or damaged beyond opening), ``truncated`` (over a tenth
+            of the frames are missing at the end or cannot be decoded), ``outside`` (the clip's start
+            and end lie outside of the video).
+        reason: what was found.
+    """
+
+    def __init__(self, status: str, reason: str) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.status, self.reason = status, reason
+
+
+class Clip(NamedTuple):
+    """What `read_clip` gives."""
+
+    frames: np.ndarray
+    lost: int
+
+
+def choose_frames(count: int, n: int) -> np.ndarray:
+    """Indices of the frames at the centres of n equal intervals of a clip.
+
+    Args:
+        count: frames in the clip, N.
+        n: frames wanted.
+
+    Returns:
+        int64 ``[min(N, n)]``, strictly increasing: ``floor((2k + 1) N / 2n)``, or all N if N <= n.
+    """
+    if count <= n:
+        return np.arange(count)
+    return (2 * np.arange(n) + 1) * count // (2 * n)
+
+
+def fit_frame(image: np.ndarray, size: int, fit: str) -> np.ndarray:
+    """Bring one frame to a square, antialiased (bilinear, with the support of the reduction).
+
+    Args:
+        image: uint8 ``[height, width, 3]``.
+        size: side of the square in pixels.
+        fit: ``crop`` scales the shorter side to `size` and keeps the centre; ``squash`` keeps the
+            whole frame and not its proportions; ``pad`` keeps both and adds black bars.
+
+    Returns:
+        uint8 ``[size, size, 3]``.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return np.ascontiguousarray(image)
+    source = Image.fromarray(image)
+    if fit == "squash":
+        return np.asarray(source.resize((size, size), Image.Resampling.BILINEAR))
+    if fit == "crop":
+        side = min(height, width)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        return np.asarray(source.resize((size, size), Image.Resampling.BILINEAR, box=box))
+    scale = size / max(height, width)
+    inner_w, inner_h = max(1, round(width * scale)), max(1, round(height * scale))
+    square = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - inner_h) // 2, (size - inner_w) // 2
+    inner = source.resize((inner_w, inner_h), Image.Resampling.BILINEAR)
+    square[top : top + inner_h, left : left + inner_w] = np.asarray(inner)
+    return square
+
+
+def read_clip(
+    path: str | Path,
+    *,
+    n: int,
+    size: int,
+    fit: str = "crop",
+    start: float | None = None,
+    end: float | None = None,
+) -> Clip:
+    """Decode a clip and keep n equally spaced frames of it (see the module's rule).
+
+    Args:
+        path: the video file.
+        n: frames to keep.
+        size: side of the square frames in pixels.
+        fit: how a frame becomes square, see `fit_frame`.
+        start, end: seconds from the start of the video; the clip is its frames at times
+            ``start <= t < end``. None: the video's start, its end.
+
+    Returns:
+        `frames` uint8 ``[min(N, n), size, size, 3]`` (RGB, upright) and `lost`, the number of
+        packets that could not be decoded and of frames that the decoder had to patch.
+
+    Raises:
+        VideoProblem: the file is missing, empty, not a video or cut short, or the clip lies outside
+            of it.
+    """
+    path = Path(path)
+    begin = start or 0.0
+    expected = _count_packets(path, begin, end)
+    seek = begin >= _SEEK_FROM
+    kept: dict[int, np.ndarray] = {}
+    for _ in range(3):
+        wanted = set(choose_frames(expected, n).tolist())
+        kept, count, lost, late = _decode(path, wanted, size, fit, begin, end, seek)
+        if seek and late:  # the seek landed behind the start: a container without a usable index
+            seek = False
+            continue
+        if lost > MAX_LOST * (count + lost):
+            raise VideoProblem(
+                "truncated", f"{lost} of {count + lost} pieces of the video cannot be decoded"
+            )
+        indices = choose_frames(count, n)
+        if count and wanted.issuperset(indices.tolist()):
+            return Clip(np.stack([kept[index] for index in indices.tolist()]), lost)
+        if not count:
+            break
+        expected = count
+    if count:
+        raise VideoProblem("unreadable", "two decodings of it give different numbers of frames")
+    if start is not None or end is not None:
+        until = "its end" if end is None else f"{end:g} s"
+        raise VideoProblem("outside", f"the video has no frame between {begin:g} s and {until}")
+    raise VideoProblem("empty", "not one frame can be decoded")
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+    if not path.exists():
+        raise VideoProblem("missing", "no such file")
+    if not path.is_file():
+        raise VideoProblem("unreadable", "not a file")
+    if path.stat().st_size == 0:
+        raise VideoProblem("empty", "the file has 0 bytes")
+    try:
+        # Only local files: a playlist named .mp4 must not send us to the network.
+        container = av.open(str(path), options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise VideoProblem("unreadable", f"not a video, or damaged ({_words(error)})") from error
+    with container:
+        streams = [s for s in container.streams.video if not _is_cover(s)]
+        if not streams:
+            raise VideoProblem("unreadable", "no video in the file")
+        stream = streams[0]
+        # Clips are decoded side by side, so each gets one thread.
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    """Whether the stream is a still picture that belongs to a sound file."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _count_packets(path: Path, begin: float, end: float | None) -> int:
+    """Packets shown at ``begin <= t < end``; raises `VideoProblem` for a file that was cut short."""
+    with _open(path) as (container, stream):
+        origin, base = stream.start_time or 0, stream.time_base
+        duration = container.duration if container.format.name in _DECLARE_DURATION else None
+        whole, inside, last = 0, 0, 0.0
+        with contextlib.suppress(av.FFmpegError):  # the end of a cut file; the counts below tell
+            for packet in container.demux():
+                if packet.size == 0:
+                    continue
+                if duration and packet.pts is not None:
+                    last = max(last, float(packet.pts * packet.time_base))
+                if packet.stream_index != stream.index:
+                    continue
+                whole += not packet.is_corrupt
+                if packet.is_discard:
+                    continue
+                if packet.pts is None or base is None:
+                    inside += 1
+                    continue
+                time = float((packet.pts - origin) * base)
+                inside += begin <= time and (end is None or time < end)
+        declared = stream.frames
+    if whole == 0:
+        raise VideoProblem("empty", "no picture in the file")
+    if declared and whole < (1 - MAX_LOST) * declared:
+        raise VideoProblem("truncated", f"holds {whole} of the {declared} frames it declares")
+    if duration and last < (1 - MAX_LOST) * duration / av.time_base:
+        raise VideoProblem(
+            "truncated", f"ends after {last:.1f} of the {duration / av.time_base:.1f} s it declares"
+        )
+    return inside
+
+
+def _decode(
+    path: Path,
+    wanted: set[int],
+    size: int,
+    fit: str,
+    begin: float,
+    end: float | None,
+    seek: bool,
+) -> tuple[dict[int, np.ndarray], int, int, bool]:
+    """Decode the clip once.
+
+    Returns:
+        the frames `wanted` (by index within the clip), the frames counted, the packets lost, and
+        whether the first frame seen came after `begin` (the seek went too far).
+    """
+    kept: dict[int, np.ndarray] = {}
+    count, lost, seen = 0, 0, 0
+    late = False
+    with _open(path) as (container, stream):
+        origin, base = stream.start_time or 0, stream.time_base
+        rate = stream.average_rate or stream.guessed_rate or 25
+        if seek:
+            try:
+                container.seek(origin + int(begin / base), stream=stream)
+            except (av.FFmpegError, TypeError):
+                return kept, 0, 0, True
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                lost += 1
+                break
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                # A decoder that is being emptied at the end may complain once more; nothing is lost.
+                lost += packet.size > 0
+                continue
+            for frame in frames:
+                known = frame.pts is not None and base is not None
+                time = float((frame.pts - origin) * base) if known else seen / float(rate)
+                if seen == 0:
+                    late = not known or time > begin
+                seen += 1
+                if end is not None and time >= end:
+                    return kept, count, lost, late
+                if time < begin:
+                    continue
+                lost += frame.is_corrupt
+                if count in wanted:
+                    kept[count] = fit_frame(_upright(frame), size, fit)
+                count += 1
+    return kept, count, lost, late
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """RGB ``[height, width, 3]``, turned as the camera's orientation flag asks (telephones)."""
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
