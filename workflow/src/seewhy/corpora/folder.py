@@ -1,0 +1,144 @@
+"""A user's own videos: a folder and a CSV file.
+
+``captions.csv`` lies in the folder and has a row a caption:
+
+    video     file name, relative to the folder
+    caption   a description; empty (one row) for a video that is only to be captioned
+    split     optional: train, val or test; the same in all rows of a video
+    group     optional: videos that must stay in one split (cut from the same recording)
+
+Without a column `split`, whole groups are dealt out at random by the settings `shares` and `seed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.errors import InputError
+
+WHERE = (
+    "name in corpus.source a folder with your videos and captions.csv (columns video, caption; "
+    "optional: split, group)"
+)
+EXTENSIONS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+_COLUMNS = ["video", "caption", "split", "group"]
+
+
+def read(
+    source: Path, *, shares: dict[str, float], seed: int
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Read `captions.csv`.
+
+    Args:
+        source: the folder.
+        shares: share of the videos for each split, where the file does not say.
+        seed: of that choice.
+
+    Raises:
+        InputError: no `captions.csv`, wrong columns, a video in two splits, an empty split.
+    """
+    path = source / "captions.csv"
+    if not path.exists():
+        raise InputError(f"{path}: no such file; {WHERE}")
+    rows = read_csv(path)
+    unknown = [column for column in rows.columns if column not in _COLUMNS]
+    missing = [column for column in _COLUMNS[:2] if column not in rows.columns]
+    if unknown or missing:
+        wrong = [f"has no column {', '.join(missing)}"] if missing else []
+        wrong += [f"has an unknown column {', '.join(unknown)}"] if unknown else []
+        raise InputError(
+            f"{path}: {' and '.join(wrong)}; the columns are {', '.join(_COLUMNS)} (the last two "
+            "are optional)"
+        )
+    if rows["video"].isna().any():
+        raise InputError(f"{path}: line {rows['video'].isna().argmax() + 2}: no video; name it")
+    rows["clip"] = [_identifier(video) for video in rows["video"]]
+    if rows.groupby("clip")["video"].nunique().max() > 1:
+        raise InputError(f"{path}: two videos differ only in / or other signs; rename one")
+    videos = rows.drop_duplicates("clip").set_index("clip")
+    groups = videos["group"].fillna(videos["video"]) if "group" in rows else videos["video"]
+    if "split" in rows:
+        split = _given_split(rows, path)
+    else:
+        split = _dealt_split(groups, shares, seed, path)
+    clips = pd.DataFrame(
+        {
+            "clip": videos.index,
+            "split": split.reindex(videos.index).to_numpy(),
+            "video": [str(source / video) for video in videos["video"]],
+            "group": groups.to_numpy(),
+        }
+    )
+    captions = rows.dropna(subset=["caption"])[["clip", "caption"]]
+    captions = captions.rename(columns={"caption": "text"}).reset_index(drop=True)
+    numbers = captions.groupby("clip").cumcount()
+    captions.insert(
+        0, "caption", [f"{c}.{n}" for c, n in zip(captions["clip"], numbers, strict=True)]
+    )
+    silent = clips.loc[~clips["clip"].isin(captions["clip"]) & (clips["split"] != "test")]
+    if len(silent):
+        raise InputError(
+            f"{path}: {silent['video'].iloc[0]} is in split {silent['split'].iloc[0]} but has no "
+            "caption; add one, or put it into split test"
+        )
+    listed = set(videos["video"])
+    unlisted = sorted(
+        str(file.relative_to(source))
+        for file in source.rglob("*")
+        if file.suffix.lower() in EXTENSIONS and str(file.relative_to(source)) not in listed
+    )
+    remarks = []
+    if unlisted:
+        remarks.append(
+            f"{len(unlisted)} videos are not in captions.csv and are left out ({unlisted[0]} is "
+            "the first); add a row for each, with an empty caption to have it captioned only"
+        )
+    return {"clips": clips, "captions": captions}, {"remarks": remarks, "remedy": WHERE}
+
+
+def _identifier(video: str) -> str:
+    return re.sub(r"[^\w.-]", "_", video)
+
+
+def _given_split(rows: pd.DataFrame, path: Path) -> pd.Series:
+    bad = ~rows["split"].isin(SPLITS)
+    if bad.any():
+        line = int(bad.argmax())
+        raise InputError(
+            f"{path}: column split, line {line + 2}: {rows['split'].iloc[line]!r} is not one of "
+            f"{', '.join(SPLITS)}"
+        )
+    if rows.groupby("clip")["split"].nunique().max() > 1:
+        clip = rows.groupby("clip")["split"].nunique().idxmax()
+        raise InputError(f"{path}: {clip} is in two splits; give all its rows the same one")
+    split = rows.groupby("clip")["split"].first()
+    for name in SPLITS:
+        if name not in set(split):
+            raise InputError(f"{path}: no video is in split {name}; put at least one there")
+    return split
+
+
+def _dealt_split(groups: pd.Series, shares: dict[str, float], seed: int, path: Path) -> pd.Series:
+    """Whole groups in an order drawn from their names and `seed`, cut by the shares."""
+    names = sorted(
+        set(groups), key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
+    )
+    if len(names) < len(SPLITS):
+        raise InputError(
+            f"{path}: {len(names)} video(s) or groups cannot fill train, val and test; add some"
+        )
+    total = sum(shares.values())
+    held_out = {
+        name: max(1, math.floor(len(names) * shares[name] / total)) for name in ("val", "test")
+    }
+    kinds = ["val"] * held_out["val"] + ["test"] * held_out["test"]
+    kinds = kinds[: len(names) - 1]
+    kinds += ["train"] * (len(names) - len(kinds))
+    return groups.map(dict(zip(names, kinds, strict=True)))

@@ -1,0 +1,133 @@
+"""MSVD, also called YouTubeClips or the Microsoft Research Video Description corpus.
+
+Its layout, below the source folder::
+
+    youtube_mapping.txt                 <youtube id>_<start>_<end> vid<N>, 1,970 lines
+    sents_{train,val,test}_lc_nopunc.txt  vid<N><TAB>caption, as released with S2VT
+    AllVideoDescriptions.txt            instead of those: <youtube id>_<start>_<end> caption
+    YouTubeClips/*.avi                  <youtube id>_<start>_<end>.avi, the clips, already cut
+
+The split is that of Venugopalan et al. (NAACL 2015), which the paper follows: clips 1 to 1200
+train, 1201 to 1300 validation, 1301 to 1970 test. Captions alone are enough for the topics of Table 1.
+
+Reference: D. Chen and W. Dolan, *Collecting Highly Parallel Data for Paraphrase Evaluation*,
+ACL 2011.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seewhy.errors import InputError
+
+WHERE = (
+    "get YouTubeClips.tar and AllVideoDescriptions.txt from the authors' page "
+    "(www.cs.utexas.edu/users/ml/clamp/videoDescription) and youtube_mapping.txt from the release "
+    "of S2VT or arctic-capgen-vid, and name their folder in corpus.source"
+)
+SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
+VIDEOS = "YouTubeClips"
+_NAMES = {"\t": "a tab", " ": "a space"}
+
+
+def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Read the mapping and the captions, and look which videos are there.
+
+    Raises:
+        InputError: no mapping or no captions, a malformed line, or clips missing from a caption
+            file that is there.
+    """
+    video_of = _mapping(source / "youtube_mapping.txt")
+    split_of = {f"vid{n}": split for split, numbers in SPLITS.items() for n in numbers}
+    videos = source / VIDEOS
+    clips = pd.DataFrame(
+        {
+            "clip": clip,
+            "split": split,
+            "video": str(videos / f"{video_of[clip]}.avi"),
+            "group": video_of[clip].rsplit("_", 2)[0],
+        }
+        for clip, split in split_of.items()
+    )
+    captions = _captions(source, video_of, split_of)
+    remarks = []
+    captioned = set(captions["clip"])
+    for split, numbers in SPLITS.items():
+        lacking = [f"vid{n}" for n in numbers if f"vid{n}" not in captioned]
+        if len(lacking) == len(numbers):
+            remarks.append(f"no captions of the {split} split; {WHERE}")
+        elif lacking:
+            raise InputError(
+                f"{source}: {len(lacking)} of the {len(numbers)} {split} clips have no caption "
+                f"({lacking[0]} is the first); the caption file is cut short: copy it again"
+            )
+    absent = [path for path in clips["video"] if not Path(path).exists()]
+    if absent:
+        remarks.append(
+            f"{len(absent)} of {len(clips)} videos are not in {videos} (the first: "
+            f"{Path(absent[0]).name}); topics need none of them, everything else does; {WHERE}"
+        )
+    about = {"remarks": remarks, "remedy": WHERE, "videos": len(clips) - len(absent)}
+    return {"clips": clips, "captions": captions}, about
+
+
+def _mapping(path: Path) -> dict[str, str]:
+    """Clip `vidN` to `<youtube id>_<start>_<end>`."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file; {WHERE}")
+    pattern = re.compile(r"(\S+_\d+_\d+) (vid\d+)")
+    mapping = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        match = pattern.fullmatch(line.strip())
+        if not match:
+            raise InputError(
+                f"{path}: line {number}: {line[:60]!r} is not '<youtube id>_<start>_<end> vid<N>'; "
+                "copy the file again"
+            )
+        mapping[match[2]] = match[1]
+    expected = sum(map(len, SPLITS.values()))
+    if set(mapping) != {f"vid{n}" for n in range(1, expected + 1)}:
+        raise InputError(
+            f"{path}: names {len(mapping)} clips, not the {expected} of MSVD; copy the file again"
+        )
+    return mapping
+
+
+def _captions(source: Path, video_of: dict[str, str], split_of: dict[str, str]) -> pd.DataFrame:
+    rows: list[tuple[str, str]] = []
+    everything = source / "AllVideoDescriptions.txt"
+    parts = [source / f"sents_{split}_lc_nopunc.txt" for split in SPLITS]
+    if any(path.exists() for path in parts):
+        for path in parts:
+            rows += _pairs(path, "\t", {clip: clip for clip in split_of}) if path.exists() else []
+    elif everything.exists():
+        rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()})
+    else:
+        raise InputError(f"{source}: neither {everything.name} nor {parts[0].name}; {WHERE}")
+    table = pd.DataFrame(rows, columns=["clip", "text"])
+    table.insert(0, "caption", [f"{clip}.{n}" for clip, n in _numbered(table["clip"])])
+    return table
+
+
+def _pairs(path: Path, separator: str, clip_of: dict[str, str]) -> list[tuple[str, str]]:
+    """(clip, caption) of each line; notices (lines that begin with #) and blank ones are passed."""
+    rows = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, found, text = line.partition(separator)
+        if not found or name not in clip_of or not text.strip():
+            raise InputError(
+                f"{path}: line {number}: {line[:60]!r} is not a clip of the mapping, "
+                f"{_NAMES[separator]} and a caption; copy the file again"
+            )
+        rows.append((clip_of[name], text.strip()))
+    return rows
+
+
+def _numbered(clips: pd.Series) -> zip:
+    return zip(clips, clips.groupby(clips).cumcount(), strict=True)
