@@ -1,0 +1,167 @@
+"""Words of a caption, and the numbered vocabulary that a decoder speaks.
+
+The form is that of the caption corpora in use (MSVD: lower case, no punctuation): every character
+that is not a letter, a mark or a number parts two tokens, apostrophes too, so that "the man's T-shirt"
+is ``the man s t shirt``, as MSVD writes it. A text already in this form is merely split.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from seewhy.errors import InputError
+from seewhy.files import read_json, write_json
+
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+")
+SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
+PAD, BOS, EOS, UNK = range(4)
+
+
+def tokenise(text: str) -> list[str]:
+    """Lower-case words of `text`, without punctuation.
+
+    ``tokenise(" ".join(tokenise(text)))`` gives the same tokens again. Unicode is brought to its
+    compatibility form (NFKC), so that equal-looking words are equal; accents stay.
+
+    Example::
+
+        tokenise("A man's riding the T-shirt cannon!")  # a man s riding the t shirt cannon
+    """
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text.lower())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
+    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split()
+
+
+class Vocabulary:
+    """The words that a captioner can say, each with its index; unknown words share ``<unk>``.
+
+    Indices 0 to 3 are ``<pad>``, ``<bos>``, ``<eos>``, ``<unk>`` (`PAD`, `BOS`, `EOS`, `UNK`); words
+    follow by falling count, equal counts by alphabet.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        """Take `words` without the specials, in the order of their indices.
+
+        Raises:
+            InputError: a word is repeated, empty, or one of the specials.
+        """
+        self._words = (*SPECIALS, *words)
+        self._index = {word: index for index, word in enumerate(self._words)}
+        if len(self._index) != len(self._words) or "" in self._index:
+            counts = Counter(self._words)
+            wrong = next((word for word in counts if counts[word] > 1 or not word), "")
+            raise InputError(f"vocabulary: the word {wrong!r} is empty or stands in it twice")
+
+    @classmethod
+    def build(cls, captions: Iterable[str], *, min_count: int = 1) -> Vocabulary:
+        """Count the words of `captions` (give it those of the train split, and no others).
+
+        Args:
+            captions: descriptions as written; they are tokenised here.
+            min_count: words seen less often become ``<unk>``.
+
+        Raises:
+            InputError: `min_count` below 1, or no word reaches it.
+        """
+        if min_count < 1:
+            raise InputError(f"min_count ({min_count}): must be at least 1")
+        counts = Counter(token for text in captions for token in tokenise(text))
+        words = sorted((w for w in counts if counts[w] >= min_count), key=lambda w: (-counts[w], w))
+        if not words:
+            raise InputError(
+                f"vocabulary: none of the {len(counts)} words of the train captions is seen "
+                f"min_count ({min_count}) times; lower min_count or give captions"
+            )
+        return cls(words)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._words == other._words
+
+    __hash__ = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All entries by index, the specials first."""
+        return self._words
+
+    def index(self, word: str) -> int:
+        """Index of `word`, `UNK` where it is not known."""
+        return self._index.get(word, UNK)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Indices ``<bos> words <eos>`` of a caption: int64 `[tokens + 2]`."""
+        return np.array([BOS, *(self.index(token) for token in tokenise(text)), EOS], np.int64)
+
+    def encode_all(self, texts: Sequence[str], *, max_tokens: int | None = None) -> np.ndarray:
+        """Indices of many captions, padded: int64 `[captions, max_tokens + 2]`.
+
+        Args:
+            texts: captions as written.
+            max_tokens: tokens a caption may have; None for the longest of `texts`.
+
+        Raises:
+            InputError: a caption is longer than `max_tokens` (nothing is cut silently).
+        """
+        rows = [self.encode(text) for text in texts]
+        longest = max((len(row) - 2 for row in rows), default=0)
+        if max_tokens is not None and longest > max_tokens:
+            text = next(t for t, row in zip(texts, rows, strict=True) if len(row) - 2 == longest)
+            raise InputError(
+                f"caption {text!r}: has {longest} tokens, more than max_tokens ({max_tokens}); "
+                "leave it out or raise max_tokens"
+            )
+        width = (longest if max_tokens is None else max_tokens) + 2
+        matrix = np.full((len(rows), width), PAD, np.int64)
+        for row, indices in zip(matrix, rows, strict=True):
+            row[: len(indices)] = indices
+        return matrix
+
+    def decode(self, indices: Iterable[int]) -> str:
+        """The words before the first ``<eos>``, joined by spaces; ``<pad>`` and ``<bos>`` are left out.
+
+        Raises:
+            InputError: an index lies outside the vocabulary.
+        """
+        words = []
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise InputError(f"token {int(index)}: the vocabulary has {len(self)} words")
+            if index == EOS:
+                break
+            if index not in (PAD, BOS):
+                words.append(self._words[index])
+        return " ".join(words)
+
+    def save(self, path: str | Path) -> None:
+        """Write the words as JSON."""
+        write_json(path, {"specials": list(SPECIALS), "words": list(self._words[len(SPECIALS) :])})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Vocabulary:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: the file is missing, not JSON, or not a vocabulary of this form.
+        """
+        value = read_json(path)
+        words = value.get("words") if isinstance(value, dict) else None
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise InputError(f"{path}: not a vocabulary; delete it and run again")
+        if value.get("specials") != list(SPECIALS):
+            raise InputError(
+                f"{path}: its special tokens are not {', '.join(SPECIALS)}; delete it and run again"
+            )
+        return cls(words)
