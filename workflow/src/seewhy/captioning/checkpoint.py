@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.errors import InputError
 from seewhy.files import whole_file
-from seewhy.text.tokens import Vocabulary
+from seewhy.text.tokens import SPECIALS, Vocabulary
 
 FORMAT = "seewhy captioner 1"
 
@@ -25,7 +25,7 @@ def save_captioner(
     metadata = {
         "format": FORMAT,
         "shape": json.dumps(asdict(captioner.shape), sort_keys=True),
-        "words": json.dumps(list(vocabulary.words)),
+        "words": json.dumps(vocabulary.words[len(SPECIALS) :]),
         "backbone": backbone,
     }
     weights = {name: value.contiguous().cpu() for name, value in captioner.state_dict().items()}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5
-from seewhy.text.tokens import BOS, EOS, Vocabulary, tokenise
+from seewhy.text.tokens import PAD, Vocabulary
 
 
 class FeatureFile:
@@ -69,25 +69,27 @@ def caption_arrays(
         InputError: no caption is left.
     """
     row = {clip: number for number, clip in enumerate(clips)}
-    sentences: list[list[int]] = []
+    sentences: list[np.ndarray] = []  # begin mark, words, end mark
     of_clip: list[list[int]] = [[] for _ in clips]
     for clip, text in zip(captions["clip"], captions["text"], strict=True):
-        words = vocabulary.encode(tokenise(text)) if clip in row else []
-        if 0 < len(words) < max_words:
+        if clip not in row:
+            continue
+        sentence = vocabulary.encode(text)
+        if 0 < len(sentence) - 2 < max_words:
             of_clip[row[clip]].append(len(sentences))
-            sentences.append(list(words))
+            sentences.append(sentence)
     if not sentences:
         raise InputError(
             f"captions.csv: none of the {len(clips)} clips of this split has a caption of fewer "
             f"than {max_words} words; add captions or raise captioner.max_words"
         )
-    length = max(map(len, sentences)) + 1
-    words_array = torch.zeros(len(sentences), length, dtype=torch.long)
-    targets = torch.full((len(sentences), length), -1, dtype=torch.long)
-    for number, words in enumerate(sentences):
-        words_array[number, : len(words) + 1] = torch.tensor([BOS, *words])
-        targets[number, : len(words) + 1] = torch.tensor([*words, EOS])
-    return CaptionArrays(words_array, targets, [np.array(rows, dtype=int) for rows in of_clip])
+    length = max(map(len, sentences)) - 1
+    words = torch.full((len(sentences), length), PAD)
+    targets = torch.full((len(sentences), length), -1)
+    for number, sentence in enumerate(map(torch.from_numpy, sentences)):
+        words[number, : len(sentence) - 1] = sentence[:-1]
+        targets[number, : len(sentence) - 1] = sentence[1:]
+    return CaptionArrays(words, targets, [np.array(rows, dtype=int) for rows in of_clip])
 
 
 class Batch(NamedTuple):

@@ -179,7 +179,7 @@ def as_record(clip: str, caption: Caption, vocabulary: Vocabulary, length: int) 
     """One line of a predictions file; attention on padding frames (always zero) is left out."""
     return {
         "clip": clip,
-        "caption": " ".join(vocabulary.decode(caption.words)),
+        "caption": vocabulary.decode(caption.words),
         "log_probability": round(caption.log_probability, 4),
         "attention": [[round(float(a), 4) for a in row[:length]] for row in caption.attention],
     }

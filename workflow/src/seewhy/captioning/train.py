@@ -24,6 +24,7 @@ from seewhy.captioning.data import (
     epoch_batches,
 )
 from seewhy.captioning.model import Captioner, CaptionerShape
+from seewhy.corpora.canonical import read_table
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.progress import progress
@@ -111,11 +112,11 @@ def train_captioner(
     resume: str | Path,
     train_features: str | Path,
     val_features: str | Path,
-    captions: pd.DataFrame,
-    vocabulary: Vocabulary,
+    corpus: str | Path,
     topics: pd.DataFrame,
     shape: Mapping[str, Any],
     plan: TrainingPlan,
+    min_count: int,
     max_words: int,
     seed: int,
     device: str = "auto",
@@ -132,11 +133,11 @@ def train_captioner(
         resume: checkpoint of the last whole epoch; removed at the end.
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
-        captions: the canonical table.
-        vocabulary: words and their indices.
+        corpus: the corpus in canonical form; the vocabulary is that of its train captions.
         topics: s of every train clip: index the clip, one 0/1 column a topic.
         shape: arguments of `CaptionerShape` but for `vocabulary`, `topics` and `cnn`.
         plan: how to train.
+        min_count: words seen less often in the train captions are unknown words.
         max_words: captions of this many tokens or more are left out.
         seed: of the initial weights, the batches and the dropout.
         device: `auto`, `cpu` or `cuda`.
@@ -146,6 +147,9 @@ def train_captioner(
     """
     resume, where = Path(resume), pick_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
+    captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
+    in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
+    vocabulary = Vocabulary.build(captions.loc[in_train, "text"], min_count=min_count)
     train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=max_words)
     val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=max_words)
     s = _topic_vectors(topics, train.clips)  # [clips, N_t]

@@ -1,0 +1,52 @@
+"""Which files of the package a script depends on, found by reading its import statements.
+
+Snakemake reruns a rule when its inputs change, but does not look into imported modules; the rules
+name these files as inputs, so an edit of the package reruns what it can have changed, and no more.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+
+import seewhy
+
+ROOT = Path(seewhy.__file__).parent
+# Modules that cannot change what a rule writes, only what it says while it runs.
+_SAYING = {"entry.py", "errors.py", "progress.py"}
+
+
+def package_files(script: str | Path) -> list[str]:
+    """Files of the package that `script` imports, directly or not, in alphabetical order."""
+    found: set[Path] = set()
+    queue = [*_imported(Path(script))]
+    while queue:
+        file = queue.pop()
+        if file not in found:
+            found.add(file)
+            queue.extend(_imported(file))
+    return sorted(str(file) for file in found if file.name not in _SAYING)
+
+
+@functools.cache
+def _imported(file: Path) -> frozenset[Path]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(
+        path
+        for module in modules
+        if module.split(".")[0] == "seewhy"
+        for path in _files_of(module.split(".")[1:])
+    )
+
+
+def _files_of(parts: list[str]) -> list[Path]:
+    """The module's file and the ``__init__`` of each package above it, where they exist."""
+    above = [ROOT.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)]
+    own = ROOT.joinpath(*parts).with_suffix(".py")
+    return [path for path in (*above, own) if path.is_file()]
