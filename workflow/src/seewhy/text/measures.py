@@ -5,8 +5,8 @@ here clips: P(w) is the share of the documents that hold w, P(w, w') of those th
 
     NPMI(w, w') = log( P(w, w') / (P(w) P(w')) ) / -log P(w, w')
 
--1 where the two never meet, 0 where they are independent, 1 where they only come together. A topic's
-coherence is the mean over the pairs of its ten top words.
+-1 where the two never meet, 0 where they are independent, 1 where they only come together. The
+coherence of a topic is the mean over the pairs of its ten top words.
 """
 
 from __future__ import annotations

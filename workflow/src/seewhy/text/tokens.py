@@ -1,8 +1,8 @@
 """Words of a caption, and the numbered vocabulary that a decoder speaks.
 
 The form is that of the caption corpora in use (MSVD: lower case, no punctuation): every character
-that is not a letter, a mark or a number parts two tokens, apostrophes too, so that "the man's T-shirt"
-is ``the man s t shirt``, as MSVD writes it. A text already in this form is merely split.
+that is not a letter, a mark or a number parts two tokens, apostrophes too, so that "the man's dog"
+is ``the man s dog``, as MSVD writes it. A text already in this form is merely split.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def tokenise(text: str) -> list[str]:
 class Vocabulary:
     """The words that a captioner can say, each with its index; unknown words share ``<unk>``.
 
-    Indices 0 to 3 are ``<pad>``, ``<bos>``, ``<eos>``, ``<unk>`` (`PAD`, `BOS`, `EOS`, `UNK`); words
-    follow by falling count, equal counts by alphabet.
+    Indices 0 to 3 are ``<pad>``, ``<bos>``, ``<eos>``, ``<unk>`` (`PAD`, `BOS`, `EOS`, `UNK`); the
+    words follow by falling count, equal counts by alphabet.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -130,7 +130,7 @@ class Vocabulary:
         return matrix
 
     def decode(self, indices: Iterable[int]) -> str:
-        """The words before the first ``<eos>``, joined by spaces; ``<pad>`` and ``<bos>`` are left out.
+        """The words before the first ``<eos>``, joined by spaces, without ``<pad>`` and ``<bos>``.
 
         Raises:
             InputError: an index lies outside the vocabulary.

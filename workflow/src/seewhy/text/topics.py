@@ -1,0 +1,468 @@
+"""Topics in human descriptions, and which of them each clip has (captioning paper, section 2.3).
+
+All descriptions of a clip together are one document. Latent Dirichlet allocation on the documents
+of the train split gives N_t topics (`seewhy.text.engines`). A clip's topic vector is
+
+    s = [t_1, …, t_Nt] in {0, 1}^Nt,   t_i = 1 where topic i occurs in the clip's descriptions,
+
+read from the topic of each token: of the train clips as the sampler left them, of all others by
+inference with the topics fixed. "Occurs" has two readings:
+
+- `any`: at least one token, the paper's wording. A single token's topic is mostly chance.
+- `share`: at least 5% of the clip's tokens.
+
+The variational engine gives each token to several topics in part; both rules then take the expected
+number of tokens (`any`: at least one).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from gensim.corpora import Dictionary
+from gensim.parsing.preprocessing import STOPWORDS
+
+from seewhy.corpora.canonical import SPLITS, read_csv, read_table
+from seewhy.errors import InputError
+from seewhy.files import open_hdf5, read_json, whole_file, write_json
+from seewhy.text.engines import Engine, engine_named
+from seewhy.text.measures import jaccard, npmi_coherence, topic_diversity
+from seewhy.text.tokens import tokenise
+
+log = logging.getLogger(__name__)
+
+RULES = ("share", "any")
+TOP_WORDS = 25  # words of each topic that are written to topics.json
+# gensim's list of stop words has words in it that say what is to be seen.
+KEPT_WORDS = (
+    *("bill", "bottom", "call", "computer", "cry", "empty", "fill", "fire"),
+    *("mill", "move", "thick", "thin", "top"),
+)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Fitted topics, which can be read, saved, and looked for in new descriptions.
+
+    Attributes:
+        names: of each topic its top word, or as many as tell it apart (`topic_names`).
+        words: the vocabulary.
+        topic_word: float64 `[topics, words]`, each row a distribution.
+        engine: the fitted model.
+        settings: what it was fitted with.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    topic_word: np.ndarray
+    engine: Engine = field(repr=False)
+    settings: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def top_words(self, n: int = 10) -> list[list[str]]:
+        """The `n` most probable words of each topic, most probable first."""
+        order = np.argsort(-self.topic_word, axis=1, kind="stable")[:, :n]
+        return [[self.words[index] for index in row] for row in order]
+
+    def index(self, name: str) -> int:
+        """Position of the topic called `name`.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name not in self.names:
+            near = [other for other in self.names if name in other.split("_")]
+            hint = f"did you mean {', '.join(near)}" if near else "topics.json lists them"
+            raise InputError(f"topic {name!r}: there is none of this name; {hint}")
+        return self.names.index(name)
+
+    def token_counts(self, descriptions: Sequence[Sequence[str]]) -> np.ndarray:
+        """Tokens of each clip's descriptions under each topic, the topics fixed.
+
+        Args:
+            descriptions: for each clip its descriptions as written.
+
+        Returns:
+            `[clips, topics]`; deterministic, and the same for a clip whatever stands beside it.
+        """
+        known = set(self.words)
+        documents = [[w for w in _document(texts) if w in known] for texts in descriptions]
+        return self.engine.token_counts(documents)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``<path>`` (JSON, to be read) and beside it ``<stem>.h5`` (the whole model)."""
+        path = Path(path)
+        order = np.argsort(-self.topic_word, axis=1, kind="stable")[:, :TOP_WORDS]
+        topics = [
+            {
+                "name": name,
+                "words": [[self.words[index], round(float(row[index]), 6)] for index in indices],
+            }
+            for name, row, indices in zip(self.names, self.topic_word, order, strict=True)
+        ]
+        with whole_file(path.with_suffix(".h5")) as temporary, h5py.File(temporary, "w") as file:
+            file["topic_word"] = self.topic_word
+            for name, value in self.engine.state().items():
+                file[f"engine/{name}"] = value
+        write_json(
+            path,
+            {"topics": topics, "vocabulary": list(self.words), "settings": dict(self.settings)},
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Topics:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: a file is missing or damaged, or another version of the engine wrote it.
+        """
+        path = Path(path)
+        value = read_json(path)
+        try:
+            names = tuple(topic["name"] for topic in value["topics"])
+            words, settings = tuple(value["vocabulary"]), value["settings"]
+            engine_class = engine_named(settings["engine"])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: not a file of topics; delete it and run again") from error
+        installed = importlib.metadata.version(engine_class.package)
+        if settings.get("version") != installed:
+            raise InputError(
+                f"{path}: written with {engine_class.package} {settings.get('version')}, and "
+                f"{installed} is installed; mine the topics again"
+            )
+        matrix = path.with_suffix(".h5")
+        with open_hdf5(matrix, needs=("topic_word", "engine")) as file:
+            topic_word = file["topic_word"][:]
+            state = {name: data[()] for name, data in file["engine"].items()}
+        if topic_word.shape != (len(names), len(words)):
+            raise InputError(f"{matrix}: does not belong to {path}; delete both and run again")
+        try:
+            engine = engine_class.from_state(state, words)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise InputError(f"{matrix}: damaged ({error}); delete it and run again") from error
+        return cls(names, words, topic_word, engine, settings)
+
+
+def topic_vectors(
+    token_counts: np.ndarray, *, rule: str = "share", min_share: float = 0.05
+) -> np.ndarray:
+    """The topic vectors s of clips (captioning paper, before eq. 8).
+
+    Args:
+        token_counts: tokens of each clip under each topic, `[clips, topics]`.
+        rule: `share` or `any`, see the module's head.
+        min_share: of a clip's tokens, for `share`.
+
+    Returns:
+        0/1, uint8 `[clips, topics]`; a clip without tokens has no topic.
+
+    Raises:
+        InputError: unknown rule, or a share outside 0 … 1.
+    """
+    if rule not in RULES:
+        raise InputError(f"topic rule {rule!r}: unknown; it is one of {', '.join(RULES)}")
+    if not 0 < min_share <= 1:
+        raise InputError(f"min_share ({min_share}): must be above 0 and at most 1")
+    counts = np.asarray(token_counts)
+    if rule == "any":
+        return (counts >= 1).astype(np.uint8)
+    # A quotient of whole numbers rounds as the setting does: 7 of 140 tokens are 0.05.
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-300)
+    return (shares >= min_share).astype(np.uint8)
+
+
+def fit_topics(
+    descriptions: Sequence[Sequence[str]],
+    *,
+    engine: str = "gibbs",
+    n_topics: int = 100,
+    seed: int = 0,
+    alpha: float = 0.1,
+    eta: float = 0.01,
+    iterations: int = 500,
+    min_df: int = 10,
+    max_df: float = 0.8,
+    min_word_length: int = 2,
+    stop_words: Sequence[str] = (),
+    kept_words: Sequence[str] = KEPT_WORDS,
+    **engine_settings: Any,
+) -> tuple[Topics, list[np.ndarray]]:
+    """Fit topics to the descriptions of the train clips.
+
+    Args:
+        descriptions: for each clip its descriptions as written.
+        engine: `gibbs` or `variational`.
+        n_topics: N_t.
+        seed: of the sampler, or of the variational starting point.
+        alpha: Dirichlet prior of topics in a document.
+        eta: Dirichlet prior of words in a topic.
+        iterations: sweeps of the sampler, or at most so many updates of a document in a pass.
+        min_df: clips whose descriptions must hold a word.
+        max_df: share of the clips whose descriptions may hold it.
+        min_word_length: letters.
+        stop_words: words to leave out besides gensim's list.
+        kept_words: words of gensim's list to keep all the same.
+        engine_settings: further settings of the engine's ``fit``.
+
+    Returns:
+        The topics, and token counts of the given clips, each `[clips, topics]`: those to use, and
+        from the sampler a second sample, 50 sweeps later.
+
+    Raises:
+        InputError: a setting out of range, or too few words left.
+    """
+    for name, value, right in [
+        ("n_topics", n_topics, n_topics >= 2),
+        ("alpha", alpha, alpha > 0),
+        ("eta", eta, eta > 0),
+        ("iterations", iterations, iterations >= 1),
+        ("min_df", min_df, min_df >= 1),
+        ("max_df", max_df, 0 < max_df <= 1),
+    ]:
+        if not right:
+            raise InputError(f"{name} ({value}): out of range")
+    engine_class = engine_named(engine)
+    documents = [_document(texts) for texts in descriptions]
+    words = _vocabulary(
+        documents,
+        left_out=(STOPWORDS - set(kept_words)) | set(stop_words),
+        min_df=min_df,
+        max_df=max_df,
+        min_word_length=min_word_length,
+    )
+    known = set(words)
+    documents = [[word for word in document if word in known] for document in documents]
+    filled = [index for index, document in enumerate(documents) if document]
+    if len(filled) < len(documents):
+        log.warning("%d clips have no word of the topics' vocabulary", len(documents) - len(filled))
+    try:
+        fitted, *filled_counts = engine_class.fit(
+            [documents[index] for index in filled],
+            n_topics=n_topics,
+            alpha=alpha,
+            eta=eta,
+            iterations=iterations,
+            seed=seed,
+            **engine_settings,
+        )
+    except TypeError as error:
+        if "keyword argument" not in str(error):
+            raise
+        raise InputError(f"topics: the engine {engine} has no such setting ({error})") from error
+    counts = []
+    for sample in filled_counts:
+        counts.append(np.zeros((len(documents), n_topics), sample.dtype))
+        counts[-1][filled] = sample
+    topic_word = fitted.topic_word(words)
+    settings = {
+        "engine": engine,
+        "package": engine_class.package,
+        "version": importlib.metadata.version(engine_class.package),
+        "n_topics": n_topics,
+        "seed": seed,
+        "alpha": alpha,
+        "eta": eta,
+        "iterations": iterations,
+        "min_df": min_df,
+        "max_df": max_df,
+        "min_word_length": min_word_length,
+        "stop_words": sorted(stop_words),
+        "kept_words": sorted(kept_words),
+        **engine_settings,
+    }
+    topics = Topics((), tuple(words), topic_word, fitted, settings)
+    names = topic_names(topics.top_words(TOP_WORDS), counts[0].sum(0))
+    return Topics(names, tuple(words), topic_word, fitted, settings), counts
+
+
+def mine_topics(
+    corpus: str | Path,
+    *,
+    topics_path: str | Path,
+    vectors_path: str | Path,
+    table_path: str | Path,
+    metrics_path: str | Path,
+    rule: str = "share",
+    min_share: float = 0.05,
+    **settings: Any,
+) -> Topics:
+    """Mine the topics of a corpus and write them, the topic vectors, Table 1 and the measures.
+
+    Args:
+        corpus: folder in canonical form. Captions known to be wrong stay in: they are the ordinary
+            noise of human descriptions.
+        topics_path: JSON, with a ``.h5`` of the same stem beside it (`Topics.load`).
+        vectors_path: CSV, `clip`, `split` and a 0/1 column a topic (`read_topic_vectors`); clips
+            without descriptions are left out.
+        table_path: CSV, the paper's Table 1: `topic`, `name`, `words` (the five most probable),
+            `clips` (share of train clips), `coherence`; most frequent first.
+        metrics_path: JSON.
+        rule: `share` or `any`.
+        min_share: for `share`.
+        settings: see `fit_topics`.
+
+    Raises:
+        InputError: unusable corpus or settings.
+    """
+    topic_vectors(np.zeros((1, 1)), rule=rule, min_share=min_share)  # before the long work
+    clips = read_table(corpus, "clips")
+    texts = read_table(corpus, "captions").groupby("clip", sort=False)["text"].agg(list)
+    clips = clips[clips["clip"].isin(texts.index)].reset_index(drop=True)
+    splits = {split: clips.loc[clips["split"] == split, "clip"].tolist() for split in SPLITS}
+    if not splits["train"]:
+        raise InputError(f"{corpus}: no clip of the train split has captions; add them")
+    train = [texts[clip] for clip in splits["train"]]
+    topics, (counts, *later) = fit_topics(train, **settings)
+    vectors = {"train": topic_vectors(counts, rule=rule, min_share=min_share)}
+    for split in ("val", "test"):
+        found = topics.token_counts([texts[clip] for clip in splits[split]])
+        vectors[split] = topic_vectors(found, rule=rule, min_share=min_share)
+    documents = [_document(descriptions) for descriptions in train]
+    top = topics.top_words(TOP_WORDS)
+    coherence = npmi_coherence(top, documents)
+    topics.save(topics_path)
+    write_topic_vectors(vectors_path, splits, vectors, topics.names)
+    share = vectors["train"].mean(0)
+    table = pd.DataFrame(
+        {
+            "topic": range(len(topics)),
+            "name": topics.names,
+            "words": [", ".join(words[:5]) for words in top],
+            "clips": share.round(4),
+            "coherence": coherence.round(4),
+        }
+    ).sort_values("clips", ascending=False, kind="stable")
+    with whole_file(table_path) as temporary:
+        table.to_csv(temporary, index=False)
+    metrics = {
+        "engine": topics.settings["engine"],
+        "n_topics": len(topics),
+        "rule": rule,
+        "documents": len(documents),
+        "vocabulary": len(topics.words),
+        "tokens": round(float(counts.sum())),
+        "coherence_npmi": round(float(coherence.mean()), 4),
+        "diversity_10": round(topic_diversity(top, top=10), 4),
+        "diversity_25": round(topic_diversity(top, top=25), 4),
+        "topics_without_clips": int((share == 0).sum()),
+        "topics_per_clip": {
+            split: round(float(s.sum(1).mean()), 4) for split, s in vectors.items() if len(s)
+        },
+    }
+    if later:
+        metrics["stability_jaccard"] = {
+            rule: round(
+                jaccard(
+                    *(topic_vectors(c, rule=rule, min_share=min_share) for c in (counts, later[0]))
+                ),
+                4,
+            )
+            for rule in RULES
+        }
+    write_json(metrics_path, metrics)
+    return topics
+
+
+def write_topic_vectors(
+    path: str | Path,
+    clips: Mapping[str, Sequence[str]],
+    vectors: Mapping[str, np.ndarray],
+    names: Sequence[str],
+) -> None:
+    """Write topic vectors as CSV.
+
+    Args:
+        path: the file.
+        clips: of each split the clips.
+        vectors: of each split 0/1 `[clips, topics]`.
+        names: of the topics.
+    """
+    parts = []
+    for split, s in vectors.items():
+        part = pd.DataFrame(s, columns=list(names))
+        part.insert(0, "clip", list(clips[split]))
+        part.insert(1, "split", split)
+        parts.append(part)
+    with whole_file(path) as temporary:
+        pd.concat(parts).to_csv(temporary, index=False)
+
+
+def read_topic_vectors(path: str | Path, *, split: str | None = None) -> pd.DataFrame:
+    """Read topic vectors: 0/1 uint8, a row a clip (the index), a column a topic.
+
+    Args:
+        path: what `write_topic_vectors` wrote.
+        split: only the clips of this split.
+
+    Raises:
+        InputError: not such a file, or it holds no clip of the split.
+    """
+    table = read_csv(path)
+    if list(table.columns[:2]) != ["clip", "split"] or len(table.columns) < 3:
+        raise InputError(
+            f"{path}: not topic vectors (columns clip, split, topics); mine them again"
+        )
+    if split is not None:
+        table = table[table["split"] == split]
+    if table.empty or table["clip"].duplicated().any():
+        raise InputError(
+            f"{path}: has no clips{f' of the split {split}' if split else ''}, or twice"
+        )
+    vectors = table.drop(columns="split").set_index("clip")
+    if not vectors.isin(["0", "1"]).all(axis=None):
+        raise InputError(f"{path}: a topic vector has a value that is not 0 or 1; mine them again")
+    return vectors.astype(np.uint8)
+
+
+def topic_names(top_words: Sequence[Sequence[str]], weights: Sequence[float]) -> tuple[str, ...]:
+    """Name each topic by its top word, or by as many top words as tell it apart.
+
+    Where several share a top word, the topic with the most weight is called by it alone: ``cat``
+    and ``cat_table``.
+
+    Args:
+        top_words: of each topic, most probable first.
+        weights: of the topics: tokens, say.
+    """
+    taken = {"clip", "split"}  # columns of the topic vectors
+    names = [""] * len(top_words)
+    for index in np.argsort(-np.asarray(weights), kind="stable"):
+        starts = ["_".join(top_words[index][:n]) for n in range(1, len(top_words[index]) + 1)]
+        names[index] = next((name for name in starts if name not in taken), f"{starts[0]}_{index}")
+        taken.add(names[index])
+    return tuple(names)
+
+
+def _document(texts: Sequence[str]) -> list[str]:
+    return [token for text in texts for token in tokenise(text)]
+
+
+def _vocabulary(
+    documents: Sequence[Sequence[str]],
+    *,
+    left_out: set[str] | frozenset[str],
+    min_df: int,
+    max_df: float,
+    min_word_length: int,
+) -> list[str]:
+    dictionary = Dictionary(documents)
+    dictionary.filter_extremes(no_below=min_df, no_above=max_df, keep_n=None)
+    words = sorted(
+        w for w in dictionary.token2id if len(w) >= min_word_length and w not in left_out
+    )
+    if len(words) < 10:
+        raise InputError(
+            f"topics: only {len(words)} words of the descriptions of {len(documents)} train clips "
+            f"are left (min_df {min_df}, max_df {max_df}); lower min_df, or give more descriptions"
+        )
+    return words
