@@ -45,14 +45,19 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
         InputError: the table is missing though required, or breaks the form.
     """
     path = Path(folder) / f"{name}.csv"
-    columns = schema()[name]["columns"]
     if not path.exists():
         if schema()[name]["required"]:
             raise InputError(f"{path}: no such file; run the rule import_corpus")
-        return pd.DataFrame(
-            {column: pd.Series(dtype=_DTYPES[columns[column]["type"]]) for column in columns}
-        )
+        return empty_table(name)
     return check_table(read_csv(path), name, where=str(path))
+
+
+def empty_table(name: str) -> pd.DataFrame:
+    """A table of the form without rows."""
+    columns = schema()[name]["columns"]
+    return pd.DataFrame(
+        {column: pd.Series(dtype=_DTYPES[about["type"]]) for column, about in columns.items()}
+    )
 
 
 def write_tables(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:

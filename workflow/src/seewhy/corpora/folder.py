@@ -21,12 +21,9 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
 
-WHERE = (
-    "name in corpus.source a folder with your videos and captions.csv (columns video, caption; "
-    "optional: split, group)"
-)
 EXTENSIONS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 _COLUMNS = ["video", "caption", "split", "group"]
 
@@ -45,8 +42,6 @@ def read(
         InputError: no `captions.csv`, wrong columns, a video in two splits, an empty split.
     """
     path = source / "captions.csv"
-    if not path.exists():
-        raise InputError(f"{path}: no such file; {WHERE}")
     rows = read_csv(path)
     unknown = [column for column in rows.columns if column not in _COLUMNS]
     missing = [column for column in _COLUMNS[:2] if column not in rows.columns]
@@ -100,7 +95,10 @@ def read(
             f"{len(unlisted)} videos are not in captions.csv and are left out ({unlisted[0]} is "
             "the first); add a row for each, with an empty caption to have it captioned only"
         )
-    return {"clips": clips, "captions": captions}, {"remarks": remarks, "remedy": WHERE}
+    return {"clips": clips, "captions": captions}, {
+        "remarks": remarks,
+        "remedy": SOURCES["folder"].where,
+    }
 
 
 def _identifier(video: str) -> str:

@@ -8,7 +8,7 @@ Its layout, below the source folder::
     YouTubeClips/*.avi                  <youtube id>_<start>_<end>.avi, the clips, already cut
 
 The split is that of Venugopalan et al. (NAACL 2015), which the paper follows: clips 1 to 1200
-train, 1201 to 1300 validation, 1301 to 1970 test. Captions alone are enough for the topics of Table 1.
+train, 1201 to 1300 validation, 1301 to 1970 test. Captions alone are enough for Table 1.
 
 Reference: D. Chen and W. Dolan, *Collecting Highly Parallel Data for Paraphrase Evaluation*,
 ACL 2011.
@@ -22,15 +22,11 @@ from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
 
-WHERE = (
-    "get YouTubeClips.tar and AllVideoDescriptions.txt from the authors' page "
-    "(www.cs.utexas.edu/users/ml/clamp/videoDescription) and youtube_mapping.txt from the release "
-    "of S2VT or arctic-capgen-vid, and name their folder in corpus.source"
-)
 SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
-VIDEOS = "YouTubeClips"
+WHERE = SOURCES["msvd"].where
 _NAMES = {"\t": "a tab", " ": "a space"}
 
 
@@ -43,7 +39,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """
     video_of = _mapping(source / "youtube_mapping.txt")
     split_of = {f"vid{n}": split for split, numbers in SPLITS.items() for n in numbers}
-    videos = source / VIDEOS
+    videos = source / SOURCES["msvd"].videos
     clips = pd.DataFrame(
         {
             "clip": clip,
@@ -77,8 +73,6 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
 
 def _mapping(path: Path) -> dict[str, str]:
     """Clip `vidN` to `<youtube id>_<start>_<end>`."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file; {WHERE}")
     pattern = re.compile(r"(\S+_\d+_\d+) (vid\d+)")
     mapping = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):

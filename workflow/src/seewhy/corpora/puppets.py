@@ -9,8 +9,6 @@ import pandas as pd
 
 from seewhy.corpora.canonical import read_table, schema
 
-WHERE = "the rule render_puppets makes it: leave corpus.source at data/puppets/trimmed"
-
 
 def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """All tables of a rendered world; its truth by the frame stays where it is.

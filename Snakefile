@@ -1,0 +1,30 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "params.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/worlds.smk"
+include: "workflow/rules/corpus.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/topics.smk"
+include: "workflow/rules/captioning.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/table1.csv",
+        "results/table2.csv",
+        "results/lambda.csv",
+        rules.draw_puppets.output,
+        rules.render_untrimmed.output,
+        rules.draw_training.output,
+        rules.draw_captions.output,
+        rules.draw_lambda.output,

@@ -1,0 +1,147 @@
+"""The captioner: training, captions, Table 2, and the choice of lambda.
+
+REQUIRED INPUTS:
+    data/captioning/corpus/           clips.csv, captions.csv
+    data/captioning/features/<split>.h5
+    data/captioning/topics/vectors.csv
+
+OUTPUTS:
+    models/<set>/<model>-seed<seed>.safetensors   (train_captioner)
+    results/history/<set>/<model>-seed<seed>.csv  its training, a row an epoch
+    results/captions/<set>/<model>-seed<seed>.<split>.jsonl   captions (caption_clips)
+    results/table2.csv, results/captions/scores.csv   (score_captions)
+    results/lambda.csv                            (choose_lambda)
+
+<set> is `captioner` for the models of captioner.models, and `sweep` for the models lambda-<value>.
+"""
+
+SEEDS = config["captioner"]["seeds"]
+MODELS = list(config["captioner"]["models"])
+LAMBDAS = config["sweep"]["lambdas"]
+SHAPE = ["features", "concat_cnn", "encoder", "embedding", "decoder", "attention", "interpreter"]
+
+
+def captioner_settings(wildcards):
+    """Settings of one model: the section captioner, with what the model changes."""
+    settings = {
+        key: value
+        for key, value in config["captioner"].items()
+        if key not in ("seeds", "models")
+    }
+    if wildcards.set == "sweep":
+        settings["lambda"] = float(wildcards.model.removeprefix("lambda-"))
+    else:
+        settings |= config["captioner"]["models"][wildcards.model]
+    return json.dumps(settings, sort_keys=True)
+
+
+rule train_captioner:
+    input:
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        train="data/captioning/features/train.h5",
+        val="data/captioning/features/val.h5",
+        topics="data/captioning/topics/vectors.csv",
+        code=code("train_captioner.py"),
+    output:
+        model="models/{set}/{model}-seed{seed}.safetensors",
+        history="results/history/{set}/{model}-seed{seed}.csv",
+    params:
+        captioner=captioner_settings,
+    log:
+        "logs/train_captioner/{set}/{model}-seed{seed}.log",
+    benchmark:
+        "benchmarks/train_captioner/{set}/{model}-seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=1,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/train_captioner.py"
+
+
+rule caption_clips:
+    input:
+        model="models/{set}/{model}-seed{seed}.safetensors",
+        features="data/captioning/features/{split}.h5",
+        code=code("caption_clips.py"),
+    output:
+        captions="results/captions/{set}/{model}-seed{seed}.{split}.jsonl",
+    params:
+        decoding=section("decoding"),
+    log:
+        "logs/caption_clips/{set}/{model}-seed{seed}.{split}.log",
+    benchmark:
+        "benchmarks/caption_clips/{set}/{model}-seed{seed}.{split}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/caption_clips.py"
+
+
+rule score_captions:
+    input:
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        captions=expand(
+            "results/captions/captioner/{model}-seed{seed}.test.jsonl", model=MODELS, seed=SEEDS
+        ),
+        code=code("score_captions.py"),
+    output:
+        table=report(
+            "results/table2.csv",
+            caption="../report/table2.rst",
+            category="Captioning",
+            labels={"table": "2", "content": "BLEU and METEOR"},
+        ),
+        scores="results/captions/scores.csv",
+    params:
+        evaluation=section("evaluation"),
+    log:
+        "logs/score_captions.log",
+    benchmark:
+        "benchmarks/score_captions.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/text.yaml"
+    script:
+        "../scripts/score_captions.py"
+
+
+rule choose_lambda:
+    input:
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        captions=expand(
+            "results/captions/sweep/lambda-{value}-seed{seed}.val.jsonl", value=LAMBDAS, seed=SEEDS
+        ),
+        code=code("choose_lambda.py"),
+    output:
+        table=report(
+            "results/lambda.csv",
+            caption="../report/lambda.rst",
+            category="Captioning",
+            labels={"table": "choice of lambda", "content": "validation scores"},
+        ),
+    params:
+        evaluation=section("evaluation"),
+    log:
+        "logs/choose_lambda.log",
+    benchmark:
+        "benchmarks/choose_lambda.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/text.yaml"
+    script:
+        "../scripts/choose_lambda.py"

@@ -1,0 +1,101 @@
+"""Frames, the backbone, and its features.
+
+REQUIRED INPUTS:
+    data/captioning/corpus/clips.csv, and the videos that it names
+    backbone.weights of params.yaml, where the backbone is not trained here
+
+OUTPUTS:
+    data/captioning/frames/<split>.h5     n equally spaced frames a clip (sample_frames)
+    results/frames/<split>.csv            videos that could not be used, and why
+    models/backbone/slim_inception.safetensors   the CNN trained on stills (train_backbone)
+    results/backbone/metrics.json, history.csv   how well it recognises held-out stills
+    data/captioning/features/<split>.h5   pooled CNN features of the frames (extract_features)
+"""
+
+BACKBONE = "models/backbone/slim_inception.safetensors"
+
+
+rule sample_frames:
+    input:
+        clips=f"{CORPUS}/clips.csv",
+        about=f"{CORPUS}/corpus.json",
+        videos=corpus_videos,
+        code=code("sample_frames.py"),
+    output:
+        frames="data/captioning/frames/{split}.h5",
+        report="results/frames/{split}.csv",
+    params:
+        frames=section("frames"),
+    log:
+        "logs/sample_frames/{split}.log",
+    benchmark:
+        "benchmarks/sample_frames/{split}.tsv"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/sample_frames.py"
+
+
+rule train_backbone:
+    input:
+        code=code("train_backbone.py"),
+    output:
+        weights=BACKBONE,
+        metrics="results/backbone/metrics.json",
+        history="results/backbone/history.csv",
+    params:
+        backbone=section("backbone"),
+        frames=section("frames"),
+    log:
+        "logs/train_backbone.log",
+    benchmark:
+        "benchmarks/train_backbone.tsv"
+    threads: 8
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=1,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/train_backbone.py"
+
+
+def backbone_weights(wildcards):
+    """The given weights, or those trained here."""
+    given = config["backbone"]["weights"]
+    if config["backbone"]["name"] == "slim_inception" and given is None:
+        return BACKBONE
+    try:
+        return check_weights(config["backbone"]["name"], given)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+rule extract_features:
+    input:
+        frames="data/captioning/frames/{split}.h5",
+        weights=backbone_weights,
+        code=code("extract_features.py"),
+    output:
+        features="data/captioning/features/{split}.h5",
+    params:
+        backbone=section("backbone"),
+        features=section("features"),
+    log:
+        "logs/extract_features/{split}.log",
+    benchmark:
+        "benchmarks/extract_features/{split}.tsv"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=1,
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/extract_features.py"

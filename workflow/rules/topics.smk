@@ -1,0 +1,40 @@
+"""Topics mined from the human descriptions, and Table 1.
+
+REQUIRED INPUTS: data/captioning/corpus/clips.csv and captions.csv; no video.
+
+OUTPUTS:
+    data/captioning/topics/topics.json   the topics: words, probabilities, how they were fitted
+    data/captioning/topics/vectors.csv   s of every clip (mine_topics)
+    results/table1.csv                   the sampled topics with their words
+    results/topics.json                  coherence, diversity, topics a clip
+"""
+
+
+rule mine_topics:
+    input:
+        clips=f"{CORPUS}/clips.csv",
+        captions=f"{CORPUS}/captions.csv",
+        code=code("mine_topics.py"),
+    output:
+        topics="data/captioning/topics/topics.json",
+        vectors="data/captioning/topics/vectors.csv",
+        table=report(
+            "results/table1.csv",
+            caption="../report/table1.rst",
+            category="Captioning",
+            labels={"table": "1", "content": "topics and their words"},
+        ),
+        metrics="results/topics.json",
+    params:
+        topics=section("topics"),
+    log:
+        "logs/mine_topics.log",
+    benchmark:
+        "benchmarks/mine_topics.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/text.yaml"
+    script:
+        "../scripts/mine_topics.py"

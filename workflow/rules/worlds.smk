@@ -1,0 +1,82 @@
+"""The procedural worlds: videos with exact ground truth, drawn from a seed.
+
+REQUIRED INPUTS: none (params.yaml, section puppets).
+
+OUTPUTS:
+    data/puppets/trimmed     a corpus in canonical form: one action a clip (render_puppets)
+    data/puppets/untrimmed   the same for untrimmed videos of several segments (render_untrimmed)
+    results/figures/puppets.png   a contact sheet of the world (draw_puppets)
+"""
+
+PUPPETS_TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
+
+
+rule render_puppets:
+    input:
+        code=code("render_puppets.py"),
+    output:
+        tables=expand("data/puppets/trimmed/{table}.csv", table=PUPPETS_TABLES),
+        truth="data/puppets/trimmed/truth.h5",
+        videos=directory("data/puppets/trimmed/videos"),
+    params:
+        puppets=section("puppets"),
+    log:
+        "logs/render_puppets.log",
+    benchmark:
+        "benchmarks/render_puppets.tsv"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/plot.yaml"
+    script:
+        "../scripts/render_puppets.py"
+
+
+rule render_untrimmed:
+    input:
+        code=code("render_untrimmed.py"),
+    output:
+        tables=expand("data/puppets/untrimmed/{table}.csv", table=PUPPETS_TABLES),
+        truth="data/puppets/untrimmed/truth.h5",
+        videos=directory("data/puppets/untrimmed/videos"),
+    params:
+        puppets=section("puppets"),
+    log:
+        "logs/render_untrimmed.log",
+    benchmark:
+        "benchmarks/render_untrimmed.tsv"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/plot.yaml"
+    script:
+        "../scripts/render_untrimmed.py"
+
+
+rule draw_puppets:
+    input:
+        code=code("draw_puppets.py"),
+    output:
+        sheet=report(
+            "results/figures/puppets.png",
+            caption="../report/puppets.rst",
+            category="Puppets",
+            labels={"figure": "the world's scenes, actors and actions"},
+        ),
+    params:
+        puppets=section("puppets"),
+    log:
+        "logs/draw_puppets.log",
+    benchmark:
+        "benchmarks/draw_puppets.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/plot.yaml"
+    script:
+        "../scripts/draw_puppets.py"

@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from seewhy.corpora.importing import import_corpus
+from seewhy.entry import rule
+
+with rule(snakemake) as settings:
+    corpus = settings["corpus"]
+    own = settings["folder"] if corpus["name"] == "folder" else {}
+    import_corpus(corpus["name"], corpus["source"], Path(snakemake.output.about).parent, **own)

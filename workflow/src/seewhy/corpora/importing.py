@@ -1,0 +1,45 @@
+"""The one entry to all adapters."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from seewhy.corpora import folder, msvd, puppets
+from seewhy.corpora.canonical import empty_table, schema, write_tables
+from seewhy.corpora.sources import source_files
+from seewhy.errors import InputError
+from seewhy.files import whole_folder, write_json
+
+ADAPTERS = {"puppets": puppets, "msvd": msvd, "folder": folder}
+
+log = logging.getLogger(__name__)
+
+
+def import_corpus(name: str, source: str | Path, output: str | Path, **settings: Any) -> None:
+    """Bring a data set to the canonical form.
+
+    Args:
+        name: the adapter, one of `ADAPTERS`.
+        source: folder of the data set in its own layout.
+        output: folder for the canonical tables (empty where the data set has nothing of the kind)
+            and `corpus.json`.
+        settings: of that adapter.
+
+    Raises:
+        InputError: the data set is missing or not what the adapter expects; nothing is written.
+    """
+    if name not in ADAPTERS:
+        raise InputError(f"params.yaml: corpus.name: {name} is not one of {', '.join(ADAPTERS)}")
+    source_files(name, source)
+    tables, about = ADAPTERS[name].read(Path(source), **settings)
+    empty = {table: empty_table(table) for table in schema() if table not in tables}
+    with whole_folder(output) as temporary:
+        write_tables(temporary, {**tables, **empty})
+        write_json(temporary / "corpus.json", {"name": name, "source": str(source), **about})
+    clips = tables["clips"]
+    counts = ", ".join(f"{count} {split}" for split, count in clips["split"].value_counts().items())
+    log.info("%s: %d clips (%s)", output, len(clips), counts)
+    for remark in about.get("remarks", []):
+        log.warning("%s: %s", source, remark)

@@ -1,0 +1,82 @@
+"""What a data set consists of, and where to get it: known before anything is imported or read.
+
+Light on purpose: the workflow reads it at every start.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from seewhy.errors import InputError
+
+
+class Source(NamedTuple):
+    """One data set in its own layout."""
+
+    needed: tuple[str, ...]  # files without which nothing works
+    used: tuple[str, ...]  # files that are read where they are there
+    videos: str  # folder of the videos, below the source
+    where: str  # where to get it and where to put it
+
+
+SOURCES = {
+    "puppets": Source(
+        needed=(
+            "clips.csv",
+            "captions.csv",
+            "labels.csv",
+            "instances.csv",
+            "segments.csv",
+            "phrases.csv",
+        ),
+        used=(),
+        videos="videos",
+        where="the rule render_puppets makes it: set corpus.source to data/puppets/trimmed",
+    ),
+    "msvd": Source(
+        needed=("youtube_mapping.txt",),
+        used=(
+            "sents_train_lc_nopunc.txt",
+            "sents_val_lc_nopunc.txt",
+            "sents_test_lc_nopunc.txt",
+            "AllVideoDescriptions.txt",
+        ),
+        videos="YouTubeClips",
+        where=(
+            "get YouTubeClips.tar and AllVideoDescriptions.txt from the authors' page "
+            "(www.cs.utexas.edu/users/ml/clamp/videoDescription) and youtube_mapping.txt from the "
+            "release of S2VT or arctic-capgen-vid, and name their folder in corpus.source"
+        ),
+    ),
+    "folder": Source(
+        needed=("captions.csv",),
+        used=(),
+        videos=".",
+        where=(
+            "name in corpus.source a folder with your videos and captions.csv (columns video, "
+            "caption; optional: split, group)"
+        ),
+    ),
+}
+
+
+def source_files(name: str, source: str | Path) -> list[str]:
+    """Files of a data set that the importer reads.
+
+    Args:
+        name: a key of `SOURCES`.
+        source: folder of the data set.
+
+    Raises:
+        InputError: the folder or a needed file is missing; the line says where to get it.
+    """
+    about, folder = SOURCES[name], Path(source)
+    if not folder.is_dir():
+        raise InputError(f"params.yaml: corpus.source: no folder {source}; {about.where}")
+    for file in about.needed:
+        if not (folder / file).is_file():
+            raise InputError(f"params.yaml: corpus.source: no {file} in {source}; {about.where}")
+    return [
+        str(folder / file) for file in (*about.needed, *about.used) if (folder / file).is_file()
+    ]
