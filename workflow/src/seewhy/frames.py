@@ -98,7 +98,10 @@ def sample_frames(
                     frames[: len(clip.frames)] = clip.frames
                     note = ("patched", f"{clip.lost} pieces could not be decoded; the rest is used")
                     rows.write(
-                        row, frames=frames, lengths=len(clip.frames), note=note if clip.lost else None
+                        row,
+                        frames=frames,
+                        lengths=len(clip.frames),
+                        note=note if clip.lost else None,
                     )
                 bar.update()
         _write_report(report, entries, rows.problems)
@@ -147,9 +150,7 @@ def _decoded(
 
     def decode(row: int, entry: _Entry) -> tuple[int, Clip | VideoProblem]:
         try:
-            clip = read_clip(
-                entry.video, n=n, size=size, fit=fit, start=entry.start, end=entry.end
-            )
+            clip = read_clip(entry.video, n=n, size=size, fit=fit, start=entry.start, end=entry.end)
         except VideoProblem as problem:
             return row, problem
         return row, clip

@@ -73,7 +73,9 @@ class ResumableRows:
     ) -> None:
         self.path = Path(path)
         self.keys = list(keys)
-        self.fields = {name: (tuple(shape), np.dtype(kind)) for name, (shape, kind) in fields.items()}
+        self.fields = {
+            name: (tuple(shape), np.dtype(kind)) for name, (shape, kind) in fields.items()
+        }
         self.attributes = dict(attributes)
         self.problems: dict[int, tuple[str, str]] = {}
         self.left_out: set[int] = set()
@@ -198,7 +200,9 @@ class ResumableRows:
             for line in lines[1:]:
                 self._recall(json.loads(line))
         except (OSError, ValueError, KeyError, IndexError, TypeError):
-            log.warning("%s: the unfinished file of an earlier run is damaged; starting anew", self.path)
+            log.warning(
+                "%s: the unfinished file of an earlier run is damaged; starting anew", self.path
+            )
             self.close()
             self._done, self.left_out, self.problems = set(), set(), {}
             return False

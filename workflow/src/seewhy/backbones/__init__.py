@@ -1,0 +1,184 @@
+"""Backbones: convolutional networks whose 1024-d average pool (pool5) stands for a frame.
+
+==================  =====  =================================================================
+name                input  weights
+==================  =====  =================================================================
+``slim_inception``  64 px  trained by `seewhy.backbones.train.train_backbone` on drawn stills
+``googlenet``       224    torchvision's file, which the user provides: nothing is downloaded
+==================  =====  =================================================================
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seewhy.backbones import googlenet, slim_inception
+from seewhy.backbones.weights import check_hash, digest_of_tensors, load_into, read_weights
+from seewhy.errors import InputError
+
+log = logging.getLogger(__name__)
+
+BACKBONES = ("slim_inception", "googlenet")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+FEATURES = 1024
+
+
+class Backbone:
+    """A network in evaluation mode, ready to turn frames into features.
+
+    Attributes:
+        name: ``slim_inception`` or ``googlenet``.
+        input_size: side in pixels of the frames that the network wants.
+        weights: SHA-256 of its file of weights (of its tensors, where they are random).
+        device: where it runs.
+        precision: ``float32``, or the type that the heavy operations are done in.
+        network: the module, batch norms folded into its convolutions.
+    """
+
+    def __init__(
+        self, name: str, network: nn.Module, *, weights: str, device: str, precision: str
+    ) -> None:
+        self.name, self.weights = name, weights
+        self.input_size = {"slim_inception": 64, "googlenet": 224}[name]
+        self.device = torch.device(_choose_device(device))
+        self.precision = _choose_precision(precision, self.device)
+        self.network = (
+            slim_inception.fold_batch_norm(network)
+            .requires_grad_(False)
+            .to(self.device, memory_format=torch.channels_last)
+        )
+
+    def preprocess(self, frames: np.ndarray) -> Tensor:
+        """Frames uint8 ``[b, h, w, 3]`` to values ``[b, 3, s, s]`` in -1 … 1, on the CPU.
+
+        Frames of another size than `input_size` are resized (bilinear, antialiased). Safe in a
+        thread beside the network's: it is numpy's arithmetic, so it takes no core from torch's own
+        threads.
+        """
+        values = np.multiply(frames, np.float32(1 / 127.5), dtype=np.float32)
+        values -= np.float32(1)
+        x = torch.from_numpy(values).permute(0, 3, 1, 2)  # [b, 3, h, w], channels last in memory
+        if x.shape[2:] != (self.input_size, self.input_size):
+            x = nn.functional.interpolate(
+                x, size=(self.input_size,) * 2, mode="bilinear", antialias=True, align_corners=False
+            )
+        return x
+
+    @torch.inference_mode()
+    def features(self, x: Tensor) -> Tensor:
+        """What `preprocess` gave, ``[b, 3, s, s]``, to float32 ``[b, 1024]`` on the CPU."""
+        x = x.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+        lower = self.precision != "float32"
+        kind = getattr(torch, self.precision)
+        with torch.autocast(self.device.type, dtype=kind) if lower else nullcontext():
+            pooled = self.network.features(x)
+        return pooled.float().cpu()
+
+
+def load_backbone(
+    name: str,
+    weights: str | Path,
+    *,
+    sha256: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Backbone:
+    """Load a backbone.
+
+    Args:
+        name: ``slim_inception`` or ``googlenet``.
+        weights: its file (``.safetensors``, or ``.pth`` with tensors only), or ``random``, for
+            tries: such features mean nothing, and a warning says so.
+        sha256: the first digits (at least eight) of the file's SHA-256. None: not checked for
+            ``slim_inception``; for ``googlenet`` that of the file that torchvision publishes.
+        device: ``cpu``, ``cuda``, or ``auto`` (CUDA where there is one).
+        precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: mixed precision (float16) on a
+            GPU, float32 on a CPU. bfloat16 on a CPU that has it takes a little over half the time
+            and changes features in the third digit.
+
+    Raises:
+        InputError: an unknown name, no such file, a file that is cut short, has another hash, or is
+            of another network.
+    """
+    builders: dict[str, Callable[..., tuple[nn.Module, str]]] = {
+        "slim_inception": _slim_inception,
+        "googlenet": _googlenet,
+    }
+    if name not in builders:
+        raise InputError(f"backbone.name: {name!r} is not one of {', '.join(BACKBONES)}")
+    if str(weights) == "random":
+        log.warning(
+            "backbone %s has RANDOM weights: its features mean nothing, use them for tries only",
+            name,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network: nn.Module = (
+                slim_inception.SlimInception({})
+                if name == "slim_inception"
+                else googlenet.GoogLeNet()
+            )
+        digest = "random-" + digest_of_tensors(network)
+    else:
+        network, digest = builders[name](Path(weights), sha256)
+    return Backbone(name, network, weights=digest, device=device, precision=precision)
+
+
+def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file of weights; run the rule train_backbone")
+    digest = check_hash(path, sha256)
+    tensors, about = read_weights(path)
+    if about.get("architecture") != "slim_inception":
+        raise InputError(
+            f"{path}: not weights of slim_inception (its metadata say architecture "
+            f"{about.get('architecture')!r}); run the rule train_backbone"
+        )
+    heads = {
+        key.split(".")[1]: value.shape[0]
+        for key, value in tensors.items()
+        if key.startswith("heads.") and key.endswith(".weight")
+    }
+    network = slim_inception.SlimInception(heads)
+    load_into(network, tensors, path, "slim_inception")
+    return network, digest
+
+
+def _googlenet(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such file of weights; get {googlenet.URL} (about 50 MB), put it there (or "
+            "set backbone.weights to where it is), or set backbone.weights to random for a try"
+        )
+    digest = check_hash(path, googlenet.SHA256 if sha256 is None else sha256)
+    tensors, _ = read_weights(path)
+    network = googlenet.GoogLeNet()
+    load_into(network.layers, googlenet.without_auxiliary(tensors), path, "googlenet")
+    return network, digest
+
+
+def _choose_device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise InputError(f"device: {device!r} is not one of auto, cpu, cuda")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("device: cuda, but torch sees no CUDA device here; set it to auto or cpu")
+    return device
+
+
+def _choose_precision(precision: str, device: torch.device) -> str:
+    if precision not in PRECISIONS:
+        raise InputError(f"precision: {precision!r} is not one of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        return "float16" if device.type == "cuda" else "float32"
+    if precision == "float16" and device.type == "cpu":
+        raise InputError("precision: float16 needs a GPU; on a CPU take float32 or bfloat16")
+    return precision
