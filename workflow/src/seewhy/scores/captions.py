@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from seewhy.errors import InputError
-from seewhy.scores.meteor import STATISTICS, Meteor, meteor_score
+from seewhy.scores.meteor import Meteor, meteor_score
 from seewhy.text.tokens import tokenise
 
 log = logging.getLogger(__name__)
@@ -198,20 +198,25 @@ class CaptionScorer:
         _check_clips(predictions, self._texts)
         clips = tuple(predictions)
         captions = [tokenise(predictions[clip]) for clip in clips]
-        bleu = np.array([self._bleu(c, t) for c, t in zip(clips, captions, strict=True)], np.int64)
-        pairs = list(zip(clips, captions, strict=True))
+        references = [self._texts[clip] for clip in clips]
         meteor = None
         if self._meteor is not None:
-            references = [[" ".join(text) for text in self._texts[clip]] for clip in clips]
-            meteor = self._meteor.statistics([" ".join(c) for c in captions], references)
-            assert meteor.shape == (len(clips), STATISTICS)
+            meteor = self._meteor.statistics(
+                [" ".join(caption) for caption in captions],
+                [[" ".join(text) for text in texts] for texts in references],
+            )
         return ClipScores(
             clips=clips,
-            bleu=bleu,
+            bleu=self.bleu(predictions),
             meteor=meteor,
-            rouge_l=np.array([rouge_l(caption, self._texts[clip]) for clip, caption in pairs]),
-            cider=np.array([self._cider(clip, caption) for clip, caption in pairs]),
+            rouge_l=np.array([rouge_l(c, r) for c, r in zip(captions, references, strict=True)]),
+            cider=np.array([self._cider(*pair) for pair in zip(clips, captions, strict=True)]),
         )
+
+    def bleu(self, predictions: Mapping[str, str]) -> np.ndarray:
+        """The statistics of BLEU alone: int64 `[clips, 10]`, see `ClipScores.bleu`."""
+        rows = [self._bleu(clip, tokenise(text)) for clip, text in predictions.items()]
+        return np.array(rows, np.int64).reshape(len(rows), 2 * N + 2)
 
     def _bleu(self, clip: str, caption: list[str]) -> list[int]:
         largest, matched = self._largest[clip], [0] * N
