@@ -22,15 +22,16 @@ def save_captioner(
     path: str | Path, captioner: Captioner, vocabulary: Vocabulary, *, backbone: str
 ) -> None:
     """Write weights, shape, vocabulary and the digest of the backbone whose features it reads."""
-    metadata = {
+    about = {
         "format": FORMAT,
-        "shape": json.dumps(asdict(captioner.shape), sort_keys=True),
-        "words": json.dumps(vocabulary.words[len(SPECIALS) :]),
+        "shape": asdict(captioner.shape),
+        "words": vocabulary.words[len(SPECIALS) :],
         "backbone": backbone,
     }
     weights = {name: value.contiguous().cpu() for name, value in captioner.state_dict().items()}
     with whole_file(path) as temporary:
-        save_file(weights, temporary, metadata=metadata)
+        # One entry, since safetensors writes several in an order that changes from run to run.
+        save_file(weights, temporary, metadata={"seewhy": json.dumps(about, sort_keys=True)})
 
 
 def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
@@ -44,7 +45,7 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            about = json.loads((file.metadata() or {}).get("seewhy", "{}"))
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run the rule train_captioner") from error
@@ -52,11 +53,11 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
         raise InputError(
             f"{path}: not a whole safetensors file ({error}); delete it and train again"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if about.get("format") != FORMAT:
         raise InputError(f"{path}: not a captioner of this version; delete it and train again")
-    captioner = Captioner(CaptionerShape(**json.loads(metadata["shape"])))
+    captioner = Captioner(CaptionerShape(**about["shape"]))
     captioner.load_state_dict(weights)
-    return captioner.eval(), Vocabulary(json.loads(metadata["words"])), metadata["backbone"]
+    return captioner.eval(), Vocabulary(about["words"]), about["backbone"]
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -15,9 +15,9 @@ Shapes: c clips, k captions of each clip (or beams), n frames, t words, d CNN ch
 (the paper's :math:`D_v`), h hidden units, e embedding size, a attention units.
 
 What does not depend on the previous word is computed once a clip and not once a step: the
-attention keys :math:`T_a v_i + b_a`, the LSTM's share of each frame :math:`W_\varphi v_i` (its input
-from the attended frames is then :math:`\sum_i \alpha_{it} W_\varphi v_i`, the same sum in another
-order), the embedded words' share, and eq. 6 for all steps together.
+attention keys :math:`T_a v_i + b_a`, the LSTM's share of each frame :math:`W_\varphi v_i` (its
+input from the attended frames is then :math:`\sum_i \alpha_{it} W_\varphi v_i`, the same sum in
+another order), the embedded words' share, and eq. 6 for all steps together.
 
 Reference: Y. Dong, H. Su, J. Zhu, B. Zhang, *Improving Interpretability of Deep Neural Networks
 with Semantic Information*, CVPR 2017.

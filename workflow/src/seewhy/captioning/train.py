@@ -29,25 +29,35 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import Vocabulary
+from seewhy.text.topics import read_topic_vectors
 
 log = logging.getLogger(__name__)
 
 
+SHAPE = ("features", "concat_cnn", "encoder", "embedding", "decoder", "attention", "interpreter")
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """How a captioner is trained; `params.yaml` explains each key beside its value."""
+    """How a captioner is trained; the settings of `params.yaml`, section captioner, by their names.
+
+    `lambda_` is the weight of eq. 8 in eq. 2. A batch is `clips_per_batch` clips with
+    `captions_per_clip` captions each; an epoch passes each clip once. Training stops after
+    `patience` epochs without a better validation loss, at the latest after `max_epochs`.
+    """
 
     lambda_: float
-    optimizer: str = "adadelta"
-    learning_rate: float = 1.0
-    dropout: float = 0.5
-    gradient_clip: float = 10.0
-    clips_per_batch: int = 16
-    captions_per_clip: int = 4
-    min_epochs: int = 0
-    max_epochs: int = 500
-    patience: int = 20
-    validation_captions: int = 5
+    optimizer: str
+    learning_rate: float
+    dropout: float
+    gradient_clip: float
+    min_count: int
+    max_words: int
+    clips_per_batch: int
+    captions_per_clip: int
+    max_epochs: int
+    patience: int
+    validation_captions: int
 
     def optimizer_for(self, captioner: Captioner) -> torch.optim.Optimizer:
         """Adadelta with the closest ancestor's rho and epsilon, or Adam."""
@@ -113,11 +123,8 @@ def train_captioner(
     train_features: str | Path,
     val_features: str | Path,
     corpus: str | Path,
-    topics: pd.DataFrame,
-    shape: Mapping[str, Any],
-    plan: TrainingPlan,
-    min_count: int,
-    max_words: int,
+    topics: str | Path,
+    settings: Mapping[str, Any],
     seed: int,
     device: str = "auto",
 ) -> None:
@@ -134,25 +141,26 @@ def train_captioner(
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
         corpus: the corpus in canonical form; the vocabulary is that of its train captions.
-        topics: s of every train clip: index the clip, one 0/1 column a topic.
-        shape: arguments of `CaptionerShape` but for `vocabulary`, `topics` and `cnn`.
-        plan: how to train.
-        min_count: words seen less often in the train captions are unknown words.
-        max_words: captions of this many tokens or more are left out.
+        topics: s of every train clip (CSV, from `mine_topics`).
+        settings: a value for each name in `SHAPE` (see `CaptionerShape`) and each field of
+            `TrainingPlan`, with ``lambda`` for `lambda_`.
         seed: of the initial weights, the batches and the dropout.
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
         InputError: unusable data, or a loss that is not a number.
     """
+    shape = {name: settings[name] for name in SHAPE}
+    others = {name: value for name, value in settings.items() if name not in SHAPE}
+    plan = TrainingPlan(lambda_=others.pop("lambda"), **others)
     resume, where = Path(resume), pick_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
     captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
     in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
-    vocabulary = Vocabulary.build(captions.loc[in_train, "text"], min_count=min_count)
-    train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=max_words)
-    val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=max_words)
-    s = _topic_vectors(topics, train.clips)  # [clips, N_t]
+    vocabulary = Vocabulary.build(captions.loc[in_train, "text"], min_count=plan.min_count)
+    train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=plan.max_words)
+    val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=plan.max_words)
+    s = _topic_vectors(read_topic_vectors(topics, split="train"), train.clips)  # [clips, N_t]
     torch.manual_seed(seed)
     captioner = Captioner(
         CaptionerShape(
@@ -161,7 +169,7 @@ def train_captioner(
         dropout=plan.dropout,
     ).to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
-    identity = [repr(plan), repr(captioner.shape), seed, max_words, *vocabulary.words]
+    identity = [repr(plan), repr(captioner.shape), seed, *vocabulary.words]
     identity += [_stamp(train_features), _stamp(val_features)]
     fingerprint = hashlib.sha256(json.dumps(identity).encode())
     for array in (train_captions.words, val_captions.words, s):
@@ -229,9 +237,7 @@ def hash_seed(*numbers: int) -> int:
 
 def _finished(state: TrainingState, plan: TrainingPlan) -> bool:
     waited = state.epoch - state.best_epoch
-    return state.epoch >= plan.max_epochs or (
-        waited >= plan.patience and state.epoch >= plan.min_epochs
-    )
+    return state.epoch >= plan.max_epochs or waited >= plan.patience
 
 
 def _train_epoch(

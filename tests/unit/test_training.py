@@ -1,0 +1,249 @@
+"""Training on a small made-up corpus: it learns, stops, resumes to the same end, fails clearly."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seewhy.captioning.checkpoint import load_captioner
+from seewhy.captioning.data import FeatureFile, caption_arrays, epoch_batches
+from seewhy.captioning.decode import caption_clips, read_predictions, read_records
+from seewhy.captioning.train import train_captioner
+from seewhy.corpora.canonical import read_table, write_tables
+from seewhy.errors import InputError
+from seewhy.text.tokens import Vocabulary
+
+SETTINGS = {
+    "lambda": 1.0,
+    "features": "relu",
+    "concat_cnn": False,
+    "encoder": 8,
+    "embedding": 8,
+    "decoder": 16,
+    "attention": 8,
+    "interpreter": 8,
+    "min_count": 1,
+    "max_words": 10,
+    "optimizer": "adam",
+    "learning_rate": 0.01,
+    "dropout": 0.2,
+    "gradient_clip": 10.0,
+    "clips_per_batch": 8,
+    "captions_per_clip": 2,
+    "max_epochs": 60,
+    "patience": 60,
+    "validation_captions": 2,
+}
+THINGS = ("dog", "cat", "horse")
+DEEDS = ("runs", "sleeps")
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Clips whose first features tell the thing and the deed; three captions each."""
+    random = np.random.default_rng(0)
+    clips, captions, vectors = [], [], []
+    for split, count in (("train", 48), ("val", 12), ("test", 12)):
+        features = random.normal(0, 0.3, (count, 5, 12)).astype(np.float32)
+        names = [f"{split}{i}" for i in range(count)]
+        for i, name in enumerate(names):
+            thing, deed = i % 3, i % 2
+            features[i, :, thing] += 2
+            features[i, :, 3 + deed] += 2
+            clips.append({"clip": name, "split": split, "video": f"{name}.mp4"})
+            texts = [f"a {THINGS[thing]} {DEEDS[deed]}", f"the {THINGS[thing]} {DEEDS[deed]}"]
+            texts.append(f"A {THINGS[thing]}, it {DEEDS[deed]}!")
+            captions += [
+                {"caption": f"{name}.{k}", "clip": name, "text": text}
+                for k, text in enumerate(texts)
+            ]
+            s = [int(thing == k) for k in range(3)] + [int(deed == k) for k in range(2)]
+            vectors.append([name, split, *s])
+        with h5py.File(tmp_path / f"{split}.h5", "w") as file:
+            file["features"] = features
+            file["lengths"] = np.full(count, 5, np.int32)
+            file["clip"] = names
+            file.attrs["weights"] = "abc"
+    write_tables(tmp_path, {"clips": pd.DataFrame(clips), "captions": pd.DataFrame(captions)})
+    columns = ["clip", "split", *THINGS, *DEEDS]
+    pd.DataFrame(vectors, columns=columns).to_csv(tmp_path / "vectors.csv", index=False)
+    return tmp_path
+
+
+def train(folder, *, name="model", seed=0, **changes):
+    train_captioner(
+        folder / f"{name}.safetensors",
+        folder / f"{name}.csv",
+        resume=folder / f"resume/{name}.pt",
+        train_features=folder / "train.h5",
+        val_features=folder / "val.h5",
+        corpus=folder,
+        topics=folder / "vectors.csv",
+        settings={**SETTINGS, **changes},
+        seed=seed,
+        device="cpu",
+    )
+    return pd.read_csv(folder / f"{name}.csv")
+
+
+def test_it_learns_to_say_who_and_what_on_unseen_clips(corpus):
+    history = train(corpus)
+    assert history["interpretive"].iloc[-1] < 0.3 < history["interpretive"].iloc[0]
+    caption_clips(
+        corpus / "model.safetensors", corpus / "test.h5", corpus / "said.jsonl", device="cpu"
+    )
+    said = read_predictions(corpus / "said.jsonl")
+    assert len(said) == 12
+    for i in range(12):
+        assert THINGS[i % 3] in said[f"test{i}"].split()
+        assert DEEDS[i % 2] in said[f"test{i}"].split()
+    record = read_records(corpus / "said.jsonl")[0]
+    assert len(record["attention"]) == len(record["caption"].split())
+    assert record["attention"][0] == pytest.approx(record["attention"][0], abs=0)
+    assert sum(record["attention"][0]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta"])
+def test_both_optimizers_lower_the_loss(corpus, optimizer):
+    rate = {"adam": 0.01, "adadelta": 1.0}[optimizer]
+    history = train(corpus, optimizer=optimizer, learning_rate=rate, max_epochs=25)
+    assert history["validation"].iloc[-1] < 0.7 * history["validation"].iloc[0]
+
+
+def test_early_stopping_keeps_the_best_epoch(corpus):
+    history = train(corpus, patience=3, learning_rate=0.05, max_epochs=200)
+    best = history["validation"].idxmin()
+    assert len(history) == best + 1 + 3
+    captioner, vocabulary, backbone = load_captioner(corpus / "model.safetensors")
+    assert backbone == "abc"
+    assert not captioner.training
+    features = FeatureFile(corpus / "val.h5")
+    captions = read_table(corpus, "captions")
+    arrays = caption_arrays(captions, features.clips, vocabulary, max_words=10)
+    rows = np.concatenate([own[:2] for own in arrays.of_clip])
+    (cnn, lengths) = next(features.batches([range(12)]))
+    with torch.no_grad():
+        loss, _ = captioner.losses(
+            cnn,
+            lengths,
+            arrays.words[rows].view(12, 2, -1),
+            arrays.targets[rows].view(12, 2, -1),
+            None,
+        )
+    assert loss.item() == pytest.approx(history["validation"].min(), rel=1e-4)
+
+
+def test_a_seed_gives_the_same_bytes_and_another_seed_others(corpus):
+    train(corpus, name="a", max_epochs=3)
+    train(corpus, name="b", max_epochs=3)
+    train(corpus, name="c", max_epochs=3, seed=1)
+    a, b, c = ((corpus / f"{name}.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_a_killed_training_ends_where_an_unbroken_one_ends(corpus):
+    train(corpus, name="unbroken", max_epochs=12)
+    script = corpus / "run.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import sys; from pathlib import Path
+            sys.path.insert(0, {str(os.path.dirname(__file__))!r})
+            import test_training
+            test_training.train(Path({str(corpus)!r}), name="killed", max_epochs=12)
+            """
+        )
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
+    resume = corpus / "resume/killed.pt"
+    deadline = time.time() + 60
+    while time.time() < deadline and process.poll() is None:
+        if resume.exists() and torch.load(resume, weights_only=True)["epoch"] >= 3:
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert resume.exists(), "killed too late for this test to mean anything"
+    assert not (corpus / "killed.safetensors").exists()
+    train(corpus, name="killed", max_epochs=12)
+    for suffix in ("safetensors", "csv"):
+        killed, unbroken = corpus / f"killed.{suffix}", corpus / f"unbroken.{suffix}"
+        assert killed.read_bytes() == unbroken.read_bytes()
+    assert not resume.exists()
+
+
+def test_a_checkpoint_of_other_settings_or_damaged_is_not_resumed(corpus, caplog):
+    train(corpus, name="plain", max_epochs=2)
+    for name, spoil in (("other", b""), ("damaged", b"rubbish")):
+        (corpus / "resume").mkdir(exist_ok=True)
+        (corpus / f"resume/{name}.pt").write_bytes(spoil)
+        train(corpus, name=name, max_epochs=2)
+        assert "starts anew" in caplog.text
+        plain, again = corpus / "plain.safetensors", corpus / f"{name}.safetensors"
+        assert plain.read_bytes() == again.read_bytes()
+
+
+def test_every_caption_is_used_once_before_any_is_used_again(corpus):
+    features = FeatureFile(corpus / "train.h5")
+    captions = read_table(corpus, "captions")
+    vocabulary = Vocabulary.build(captions["text"])
+    arrays = caption_arrays(captions, features.clips, vocabulary, max_words=10)
+    seen = {clip: [] for clip in range(len(features.clips))}
+    for epoch in (0, 1):
+        batches = epoch_batches(features, arrays, clips=7, captions_per_clip=2, seed=3, epoch=epoch)
+        rows = []
+        for batch in batches:
+            rows += list(batch.rows)
+            for row, words, targets in zip(batch.rows, batch.words, batch.targets, strict=True):
+                for k in range(2):
+                    if (targets[k] >= 0).any():
+                        seen[row].append(tuple(words[k].tolist()))
+        assert sorted(rows) == list(range(48))
+        assert rows != sorted(rows)
+    assert all(len(own) == 3 and len(set(own)) >= 2 for own in seen.values())
+
+
+def test_a_loss_that_is_not_a_number_stops_with_one_line(corpus):
+    with h5py.File(corpus / "train.h5", "r+") as file:
+        file["features"][5, 2, 1] = np.nan
+    with pytest.raises(InputError, match=r"captioner: the loss is not a number .* learning_rate"):
+        train(corpus)
+    assert not (corpus / "model.safetensors").exists()
+
+
+def test_missing_topics_and_cut_files_are_named(corpus):
+    vectors = pd.read_csv(corpus / "vectors.csv")
+    vectors[vectors["clip"] != "train7"].to_csv(corpus / "vectors.csv", index=False)
+    with pytest.raises(InputError, match="none for 1 train clips, train7 among them"):
+        train(corpus)
+    content = (corpus / "train.h5").read_bytes()
+    (corpus / "train.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"train\.h5: not a whole HDF5 file"):
+        train(corpus)
+
+
+def test_features_of_another_backbone_are_refused(corpus):
+    train(corpus, max_epochs=1)
+    with h5py.File(corpus / "test.h5", "r+") as file:
+        file.attrs["weights"] = "other"
+    with pytest.raises(InputError, match="features of another backbone"):
+        caption_clips(
+            corpus / "model.safetensors", corpus / "test.h5", corpus / "said.jsonl", device="cpu"
+        )
+    assert not (corpus / "said.jsonl").exists()
+
+
+def test_a_cut_captioner_is_named(corpus):
+    train(corpus, max_epochs=1)
+    content = (corpus / "model.safetensors").read_bytes()
+    (corpus / "model.safetensors").write_bytes(content[:-10])
+    with pytest.raises(InputError, match=r"model\.safetensors: not a whole safetensors file"):
+        load_captioner(corpus / "model.safetensors")

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from seewhy.entry import rule
+from seewhy.frames import sample_frames
+
+with rule(snakemake) as settings:
+    sample_frames(
+        Path(snakemake.input.clips).parent,
+        snakemake.output.frames,
+        snakemake.output.report,
+        split=snakemake.wildcards.split,
+        workers=snakemake.threads,
+        **settings["frames"],
+    )
