@@ -102,6 +102,7 @@ rule score_captions:
         ),
         scores="results/captions/scores.csv",
     params:
+        corpus=section("corpus"),
         evaluation=section("evaluation"),
     log:
         "logs/score_captions.log",
@@ -132,7 +133,9 @@ rule choose_lambda:
             labels={"table": "choice of lambda", "content": "validation scores"},
         ),
     params:
+        corpus=section("corpus"),
         evaluation=section("evaluation"),
+        **{"lambda": json.dumps(config["captioner"]["lambda"])},
     log:
         "logs/choose_lambda.log",
     benchmark:

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from seewhy.captioning.tables import tabulate_captions
+from seewhy.entry import rule
+
+with rule(snakemake) as settings:
+    tabulate_captions(
+        Path(snakemake.input.corpus[0]).parent,
+        snakemake.input.captions,
+        snakemake.output.table,
+        snakemake.output.scores,
+        name=settings["corpus"]["name"],
+        **settings["evaluation"],
+    )

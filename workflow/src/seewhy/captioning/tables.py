@@ -1,0 +1,300 @@
+"""Table 2 and the choice of lambda: generated captions against human ones, with intervals."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seewhy.captioning.decode import read_predictions
+from seewhy.corpora.canonical import read_table
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstrap
+from seewhy.scores.captions import CaptionScorer, ClipScores
+from seewhy.scores.meteor import Meteor
+from seewhy.scores.reference_rows import best_constant_caption, human_against_others
+
+log = logging.getLogger(__name__)
+
+SCORES = ("BLEU-4", "METEOR", "ROUGE-L", "CIDEr", "BLEU-1", "BLEU-2", "BLEU-3")
+# Dong et al., CVPR 2017, Table 2: BLEU-4 and METEOR on the 670 test clips of MSVD.
+PUBLISHED = {
+    "LSTM-B (GoogLeNet)": (0.416, 0.295),
+    "LSTM-I (GoogLeNet)": (0.446, 0.297),
+    "LSTM-YT (AlexNet)": (0.333, 0.291),
+    "S2VT (RGB + optical flow)": (None, 0.298),
+    "SA (GoogLeNet)": (0.403, 0.290),
+    "LSTM-E (VGG)": (0.402, 0.295),
+    "h-RNN (VGG)": (0.443, 0.311),
+    "SA (GoogLeNet + C3D)": (0.419, 0.296),
+    "LSTM-E (VGG + C3D)": (0.453, 0.310),
+    "h-RNN (VGG + C3D)": (0.499, 0.326),
+}
+_FILE = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)\.(train|val|test)")
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn: resamples of the clips, coverage, seed of the draws."""
+
+    resamples: int
+    confidence: float
+    seed: int
+
+    def of(self, scores: Sequence[ClipScores]) -> dict[str, Interval]:
+        """Intervals of the mean over training seeds."""
+        return bootstrap_interval(
+            scores, resamples=self.resamples, level=self.confidence, seed=self.seed
+        )
+
+    def difference(
+        self, first: Sequence[ClipScores], second: Sequence[ClipScores]
+    ) -> dict[str, Interval]:
+        """Intervals of the mean paired difference; the pairs of seeds are drawn as well."""
+        return paired_bootstrap(
+            first,
+            second,
+            resamples=self.resamples,
+            level=self.confidence,
+            seed=self.seed,
+            resample_seeds=True,
+        )
+
+
+def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
+    """Human captions of each clip of a split.
+
+    Raises:
+        InputError: no clip of the split has one.
+    """
+    clips = read_table(corpus, "clips")
+    captions = read_table(corpus, "captions")
+    own = captions[captions["clip"].isin(clips.loc[clips["split"] == split, "clip"])]
+    if own.empty:
+        raise InputError(
+            f"{corpus}/captions.csv: no captions of the {split} split, so nothing to score against; "
+            "add them to the corpus (corpus.json says where they are to be had)"
+        )
+    return own.groupby("clip", sort=False)["text"].agg(list).to_dict()
+
+
+def score_models(
+    paths: Sequence[str | Path],
+    references: Mapping[str, Sequence[str]],
+    meteor: Meteor,
+) -> tuple[dict[str, list[ClipScores]], list[int], CaptionScorer]:
+    """Score each model and training seed on the clips that all of them captioned.
+
+    Args:
+        paths: predictions, named `<model>-seed<seed>.<split>.jsonl`; all of the same clips, every
+            model with every seed.
+        references: of the clips; those that no video could be read of are left out.
+        meteor: the running program.
+
+    Returns:
+        Scores of each model by seed, the seeds, and the scorer of these clips.
+
+    Raises:
+        InputError: predictions of different clips, or none that has references.
+    """
+    predictions: dict[str, dict[int, dict[str, str]]] = {}
+    scored = [clip for clip in read_predictions(paths[0]) if clip in references]
+    for path in map(Path, paths):
+        said = {c: text for c, text in read_predictions(path).items() if c in references}
+        if not said or set(said) != set(scored):
+            raise InputError(
+                f"{path}: captions of {len(said)} clips that have references, {paths[0]} of "
+                f"{len(scored)}; caption the clips again"
+            )
+        model, seed = _FILE.match(path.name).group("model", "seed")
+        predictions.setdefault(model, {})[int(seed)] = said
+    scorer = CaptionScorer({clip: references[clip] for clip in scored}, meteor=meteor)
+    seeds = sorted(next(iter(predictions.values())))
+    scores = {
+        model: [scorer.score({clip: own[seed][clip] for clip in scored}) for seed in seeds]
+        for model, own in predictions.items()
+    }
+    return scores, seeds, scorer
+
+
+def tabulate_captions(
+    corpus: str | Path,
+    captions: Sequence[str | Path],
+    table_path: str | Path,
+    scores_path: str | Path,
+    *,
+    name: str,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> None:
+    """Write Table 2 and the scores of each clip.
+
+    The rows: each model as the mean over its seeds; the differences of LSTM-I from the others,
+    seed by seed; the best constant caption (the floor), one human against the others (the ceiling,
+    which meets one reference less than the models do); and the paper's own rows on MSVD.
+
+    Args:
+        corpus: in canonical form.
+        captions: predictions of test clips for each model and seed.
+        table_path: CSV; for each score the value, the ends of its interval, and the standard
+            deviation between seeds.
+        scores_path: CSV, a row a clip, model and seed.
+        name: of the corpus.
+        resamples: bootstrap resamples of the clips.
+        confidence: coverage of the intervals.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: no references, predictions of different clips, METEOR failing.
+    """
+    references = references_of(corpus, "test")
+    bootstrap = Bootstrap(resamples, confidence, seed)
+    with Meteor() as meteor:
+        models, seeds, scorer = score_models(captions, references, meteor)
+        clips = models["I"][0].clips
+        constant = best_constant_caption(
+            references_of(corpus, "train"), references_of(corpus, "val")
+        )
+        floor = scorer.score(dict.fromkeys(clips, constant))
+        ceiling = human_against_others(
+            {clip: references[clip] for clip in clips}, seed=seed, meteor=meteor
+        )
+    rows = []
+    for model, own in models.items():
+        rows.append(_row(f"LSTM-{model}", "model", name, own, bootstrap.of(own)))
+    for model, own in models.items():
+        if model != "I":
+            rows.append(
+                _difference(f"LSTM-I minus LSTM-{model}", name, models["I"], own, bootstrap)
+            )
+    rows.append(_row(f"constant: {constant}", "floor", name, [floor], bootstrap.of([floor])))
+    human = list(ceiling.draws)
+    rows.append(_row("one human against the others", "ceiling", name, human, bootstrap.of(human)))
+    rows += [
+        {
+            "row": label,
+            "kind": "published (Dong et al. 2017, Table 2)",
+            "corpus": "msvd",
+            "clips": 670,
+            "BLEU-4": bleu,
+            "METEOR": meteor_value,
+        }
+        for label, (bleu, meteor_value) in PUBLISHED.items()
+    ]
+    write_rows(table_path, rows)
+    parts = [
+        scores.table().assign(model=model, seed=number)
+        for model, own in models.items()
+        for number, scores in zip(seeds, own, strict=True)
+    ]
+    with whole_file(scores_path) as temporary:
+        pd.concat(parts).to_csv(temporary, index=False, float_format="%.4f")
+
+
+def tabulate_lambda(
+    corpus: str | Path,
+    captions: Sequence[str | Path],
+    table_path: str | Path,
+    *,
+    name: str,
+    current: float,
+    resamples: int,
+    confidence: float,
+    seed: int,
+) -> None:
+    """Write the validation scores of LSTM-I at each lambda, the chosen one marked.
+
+    Chosen is the lambda with the highest BLEU-4 on validation clips, the paper's criterion (its
+    section 3.1), averaged over the seeds.
+
+    Args:
+        corpus: in canonical form.
+        captions: predictions of validation clips by the models `lambda-<value>`, for each seed.
+        table_path: CSV.
+        name: of the corpus.
+        current: the lambda in use, for the log.
+        resamples: as for `tabulate_captions`, with `confidence` and `seed`.
+        confidence: coverage of the intervals.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: as `tabulate_captions`.
+    """
+    references = references_of(corpus, "val")
+    bootstrap = Bootstrap(resamples, confidence, seed)
+    with Meteor() as meteor:
+        models, _, _ = score_models(captions, references, meteor)
+    values = {model: float(model.removeprefix("lambda-")) for model in models}
+    rows = [
+        {"lambda": values[model]} | _row(model, "validation", name, own, bootstrap.of(own))
+        for model, own in sorted(models.items(), key=lambda item: values[item[0]])
+    ]
+    best = max(rows, key=lambda row: row["BLEU-4"])
+    for row in rows:
+        row["row"] = "chosen" if row is best else ""
+    write_rows(table_path, rows, first=["lambda"])
+    log.info("best validation BLEU-4 at lambda %g; in use is %g", best["lambda"], current)
+    if best["lambda"] != current:
+        log.warning(
+            "params.yaml: captioner.lambda is %g, but %g did best on validation; set it to that",
+            current,
+            best["lambda"],
+        )
+
+
+def write_rows(path: str | Path, rows: Sequence[dict], *, first: Sequence[str] = ()) -> None:
+    """Write rows as CSV: what they are of, then for each score value, interval and seed sd."""
+    columns = [*first, "row", "kind", "corpus", "seeds", "clips"]
+    for score in SCORES:
+        columns += [score, f"{score} low", f"{score} high", f"{score} seed sd"]
+    table = pd.DataFrame(rows, columns=columns).dropna(axis="columns", how="all")
+    for count in ("seeds", "clips"):
+        table[count] = table[count].astype("Int64")
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def _row(
+    label: str,
+    kind: str,
+    corpus: str,
+    own: Sequence[ClipScores],
+    intervals: Mapping[str, Interval],
+) -> dict:
+    row = {"row": label, "kind": kind, "corpus": corpus, "clips": len(own[0].clips)}
+    if kind in ("model", "validation"):
+        row["seeds"] = len(own)
+    each = [scores.corpus() for scores in own]
+    for score in SCORES:
+        row |= _columns_of(score, intervals[score], [one[score] for one in each])
+    return row
+
+
+def _difference(
+    label: str,
+    corpus: str,
+    first: Sequence[ClipScores],
+    second: Sequence[ClipScores],
+    bootstrap: Bootstrap,
+) -> dict:
+    intervals = bootstrap.difference(first, second)
+    row = {"row": label, "kind": "paired difference", "corpus": corpus, "seeds": len(first)}
+    row["clips"] = len(first[0].clips)
+    pairs = [(a.corpus(), b.corpus()) for a, b in zip(first, second, strict=True)]
+    for score in SCORES:
+        row |= _columns_of(score, intervals[score], [a[score] - b[score] for a, b in pairs])
+    return row
+
+
+def _columns_of(score: str, interval: Interval, by_seed: Sequence[float]) -> dict[str, float]:
+    columns = {score: interval.value, f"{score} low": interval.low, f"{score} high": interval.high}
+    if len(by_seed) > 1:
+        columns[f"{score} seed sd"] = float(np.std(by_seed, ddof=1))
+    return columns
