@@ -37,8 +37,8 @@ def extract_features(
         frames: what `seewhy.frames.sample_frames` wrote: ``frames`` uint8 ``[clips, n, h, w, 3]``,
             ``lengths`` ``[clips]``, ``clip`` ``[clips]``.
         output: the HDF5 file: ``features`` float32 ``[clips, n, 1024]`` (0 from ``lengths`` on),
-            ``lengths`` int32 ``[clips]``, ``clip`` ``[clips]``. Its attributes are those of `frames`
-            and ``backbone``, ``weights`` (SHA-256), ``precision``.
+            ``lengths`` int32 ``[clips]``, ``clip`` ``[clips]``. Its attributes are those of
+            `frames` and ``backbone``, ``weights`` (SHA-256), ``precision``.
         backbone: from `seewhy.backbones.load_backbone`.
         batch: frames a forward pass.
 
@@ -126,8 +126,8 @@ def _fill(
             if there == starts[clip + 1]:
                 if not np.isfinite(row).all():
                     raise InputError(
-                        f"{rows.path}: features of clip {rows.keys[clip]} are not finite; the weights "
-                        "are damaged, or set features.precision to float32"
+                        f"{rows.path}: features of clip {rows.keys[clip]} are not finite; the "
+                        "weights are damaged, or set features.precision to float32"
                     )
                 rows.write(clip, features=unfinished.pop(clip), lengths=lengths[clip])
                 update()

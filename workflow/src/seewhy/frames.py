@@ -1,7 +1,7 @@
 """Sample frames: n equally spaced frames of every clip of a corpus, as one HDF5 file.
 
-Which frames, and from how many, is defined in `seewhy.video.decoding`. The file is written so that a
-killed run can be taken up, see `seewhy.video.resumable`.
+Which frames, and from how many, is defined in `seewhy.video.decoding`. The file is written so that
+a killed run can be taken up, see `seewhy.video.resumable`.
 """
 
 from __future__ import annotations
@@ -54,13 +54,14 @@ def sample_frames(
 
     Args:
         corpus_folder: a corpus in canonical form; its table ``clips`` names the videos.
-        output: the HDF5 file: ``frames`` uint8 ``[clips, n, size, size, 3]`` (RGB), ``lengths`` int32
-            ``[clips]`` (frames that are real: a clip with N < n has N, the others are 0), ``clip``
-            ``[clips]`` (identifiers, in the table's order), and the settings as attributes.
-        report: a CSV file ``clip,video,status,reason`` with a line for each clip that has a problem.
-            `status` is ``missing``, ``empty``, ``unreadable``, ``truncated`` or ``outside``
-            (`seewhy.video.VideoProblem`) where the clip was left out of `output`, and ``patched``
-            where it is used though at most a tenth of it could not be decoded.
+        output: the HDF5 file: ``frames`` uint8 ``[clips, n, size, size, 3]`` (RGB), ``lengths``
+            int32 ``[clips]`` (frames that are real: a clip with N < n has N, the others are 0),
+            ``clip`` ``[clips]`` (identifiers, in the table's order), and the settings as
+            attributes.
+        report: a CSV file ``clip,video,status,reason`` with a line for each clip that has a
+            problem. `status` is ``missing``, ``empty``, ``unreadable``, ``truncated`` or
+            ``outside`` (`seewhy.video.VideoProblem`) where the clip was left out of `output`, and
+            ``patched`` where it is used though at most a tenth of it could not be decoded.
         split: ``train``, ``val`` or ``test``.
         n: frames a clip.
         size: side of the square frames in pixels.
@@ -113,8 +114,9 @@ def sample_frames(
         if len(rows.left_out) == len(entries):
             status, reason = rows.problems[0]
             raise InputError(
-                f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can be "
-                f"used, the first ({entries[0].video}) because it is {status} ({reason}); see {report}"
+                f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can "
+                f"be used, the first ({entries[0].video}) because it is {status} ({reason}); see "
+                f"{report}"
             )
         rows.finish()
 
@@ -133,8 +135,8 @@ def _entries(corpus_folder: str | Path, split: str) -> list[_Entry]:
     for entry in entries:
         if (entry.start or 0) < 0 or (entry.end is not None and entry.end <= (entry.start or 0)):
             raise InputError(
-                f"{corpus_folder}/clips.csv: clip {entry.clip} runs from {entry.start} to {entry.end}; "
-                "start must be at least 0 and end greater than start (seconds)"
+                f"{corpus_folder}/clips.csv: clip {entry.clip} runs from {entry.start} to {entry.end}"
+                "; start must be at least 0 and end greater than start (seconds)"
             )
     return entries
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.backbones import googlenet, slim_inception
+from seewhy.backbones.device import autocast, choose_device, choose_precision
 from seewhy.backbones.weights import check_hash, digest_of_tensors, load_into, read_weights
 from seewhy.errors import InputError
 
 log = logging.getLogger(__name__)
 
 BACKBONES = ("slim_inception", "googlenet")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 FEATURES = 1024
 
 
@@ -47,8 +46,8 @@ class Backbone:
     ) -> None:
         self.name, self.weights = name, weights
         self.input_size = {"slim_inception": 64, "googlenet": 224}[name]
-        self.device = torch.device(_choose_device(device))
-        self.precision = _choose_precision(precision, self.device)
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device, training=False)
         self.network = (
             slim_inception.fold_batch_norm(network)
             .requires_grad_(False)
@@ -75,9 +74,7 @@ class Backbone:
     def features(self, x: Tensor) -> Tensor:
         """What `preprocess` gave, ``[b, 3, s, s]``, to float32 ``[b, 1024]`` on the CPU."""
         x = x.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-        lower = self.precision != "float32"
-        kind = getattr(torch, self.precision)
-        with torch.autocast(self.device.type, dtype=kind) if lower else nullcontext():
+        with autocast(self.device, self.precision):
             pooled = self.network.features(x)
         return pooled.float().cpu()
 
@@ -99,8 +96,8 @@ def load_backbone(
         sha256: the first digits (at least eight) of the file's SHA-256. None: not checked for
             ``slim_inception``; for ``googlenet`` that of the file that torchvision publishes.
         device: ``cpu``, ``cuda``, or ``auto`` (CUDA where there is one).
-        precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: mixed precision (float16) on a
-            GPU, float32 on a CPU. bfloat16 on a CPU that has it takes a little over half the time
+        precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: mixed precision (float16) on
+            a GPU, float32 on a CPU. bfloat16 on a CPU that has it takes a little over half the time
             and changes features in the third digit.
 
     Raises:
@@ -162,23 +159,3 @@ def _googlenet(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
     network = googlenet.GoogLeNet()
     load_into(network.layers, googlenet.without_auxiliary(tensors), path, "googlenet")
     return network, digest
-
-
-def _choose_device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise InputError(f"device: {device!r} is not one of auto, cpu, cuda")
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError("device: cuda, but torch sees no CUDA device here; set it to auto or cpu")
-    return device
-
-
-def _choose_precision(precision: str, device: torch.device) -> str:
-    if precision not in PRECISIONS:
-        raise InputError(f"precision: {precision!r} is not one of {', '.join(PRECISIONS)}")
-    if precision == "auto":
-        return "float16" if device.type == "cuda" else "float32"
-    if precision == "float16" and device.type == "cpu":
-        raise InputError("precision: float16 needs a GPU; on a CPU take float32 or bfloat16")
-    return precision

@@ -1,11 +1,11 @@
 """torchvision's GoogLeNet up to its 1024-d average pool (pool5).
 
-It is the port of TensorFlow-slim's Inception v1, with batch norm, not the network that BVLC published
-for Caffe: its pool5 differs from the features of papers that used that one.
+It is the port of TensorFlow-slim's Inception v1, with batch norm, not the network that BVLC
+published for Caffe: its pool5 differs from the features of papers that used that one.
 
-The published weights expect the values of tf-slim, x / 127.5 - 1. torchvision gets there by its usual
-ImageNet normalisation, undone inside of the network (``transform_input``); here the two steps are the
-one that they amount to.
+The published weights expect the values of tf-slim, x / 127.5 - 1. torchvision gets there by its
+usual ImageNet normalisation, undone inside of the network (``transform_input``); here the two steps
+are the one that they amount to.
 
 Reference:
     C. Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
@@ -41,7 +41,7 @@ class GoogLeNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def feature_map(self, x: Tensor) -> Tensor:
-        """``[b, 3, h, w]``, values in -1 … 1, to the output of inception 5b ``[b, 1024, h/32, w/32]``."""
+        """``[b, 3, h, w]``, values in -1 … 1, to inception 5b's ``[b, 1024, h/32, w/32]``."""
         net = self.layers
         x = net.maxpool1(net.conv1(x))
         x = net.maxpool2(net.conv3(net.conv2(x)))

@@ -4,8 +4,9 @@ An inception block runs four paths side by side and concatenates their channels:
 
     y = [ 1x1 | 1x1 -> 3x3 | 1x1 -> 3x3 -> 3x3 | 3x3 max pool -> 1x1 ],
 
-each convolution followed by batch norm and ReLU. The stem reduces by 4, a pool by 2, so a 64 px frame
-gives a final feature map ``[1024, 8, 8]`` and, averaged, the counterpart of GoogLeNet's pool5.
+each convolution followed by batch norm and ReLU. The stem reduces by 4, a pool by 2, so a 64 px
+frame gives a final feature map ``[1024, 8, 8]`` and, averaged, the counterpart of GoogLeNet's
+pool5.
 
 References:
     C. Szegedy et al., Going Deeper with Convolutions, CVPR 2015.

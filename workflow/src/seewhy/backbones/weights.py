@@ -1,4 +1,4 @@
-"""Files of weights: read without running code from them, checked against their hash and the network."""
+"""Files of weights: read without running their code, checked by hash and against the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a ``.safetensors`` file, or of a ``.pth`` file (no metadata).
 
     Raises:
-        InputError: not there, or neither of the two (cut short, or a pickle with other things in it).
+        InputError: not there, or neither of the two (cut short, or a pickle with other things in
+        it).
     """
     path = Path(path)
     if not path.is_file():
@@ -32,7 +33,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return load_file(path), metadata
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (
-        safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError,
+        safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError
     ) as error:  # fmt: skip
         reason = str(error).split("\n")[0][:120]
         raise InputError(
@@ -59,8 +60,8 @@ def check_hash(path: str | Path, expected: str | None) -> str:
     digest = sha256_of(path)
     if expected is not None and not digest.startswith(expected):
         raise InputError(
-            f"{path}: its SHA-256 begins with {digest[: len(expected)]}, expected {expected}; get the "
-            "file again, or set backbone.sha256 to its hash if it is meant to be another one"
+            f"{path}: its SHA-256 begins with {digest[: len(expected)]}, expected {expected}; get "
+            "the file again, or set backbone.sha256 to its hash if it is meant to be another one"
         )
     return digest
 

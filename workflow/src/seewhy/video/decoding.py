@@ -47,9 +47,9 @@ class VideoProblem(InputError):
 
     Attributes:
         status: one word for it: ``missing`` (no such file), ``empty`` (0 bytes, or not one frame in
-            it), ``unreadable`` (not a video, or damaged beyond opening), ``truncated`` (over a tenth
-            of the frames are missing at the end or cannot be decoded), ``outside`` (the clip's start
-            and end lie outside of the video).
+            it), ``unreadable`` (not a video, or damaged beyond opening), ``truncated`` (over a
+            tenth of the frames are missing at the end or cannot be decoded), ``outside`` (the
+            clip's start and end lie outside of the video).
         reason: what was found.
     """
 
@@ -201,7 +201,7 @@ def _words(error: Exception) -> str:
 
 
 def _count_packets(path: Path, begin: float, end: float | None) -> int:
-    """Packets shown at ``begin <= t < end``; raises `VideoProblem` for a file that was cut short."""
+    """Packets shown at ``begin <= t < end``; raises `VideoProblem` for a file cut short."""
     with _open(path) as (container, stream):
         origin, base = stream.start_time or 0, stream.time_base
         duration = container.duration if container.format.name in _DECLARE_DURATION else None
@@ -273,7 +273,8 @@ def _decode(
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                # A decoder that is being emptied at the end may complain once more; nothing is lost.
+                # A decoder that is being emptied at the end may complain once more; nothing is
+                # lost.
                 lost += packet.size > 0
                 continue
             for frame in frames:

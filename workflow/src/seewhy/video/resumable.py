@@ -4,15 +4,15 @@ While it is being filled, two files stand beside the final one:
 
 - ``.<name>.unfinished.h5``: the final file itself, all of its data sets allocated (contiguous, not
   compressed) and their room on the disk reserved before the work starts. Rows go straight to their
-  places by ``pwrite``, past the HDF5 library, so there is never a moment at which a kill could leave
-  it damaged.
+  places by ``pwrite``, past the HDF5 library, so there is never a moment at which a kill could
+  leave it damaged.
 - ``.<name>.unfinished.journal``: one JSON line for what the file is made from (a fingerprint of
   inputs and settings), then one for each row that is done, with a check sum of its bytes.
 
 The next run takes up the rows whose check sum still holds if the fingerprint agrees, and otherwise
-starts anew. When all rows are done the file is renamed. Only where clips were left out are the others
-copied, in order, into a new one. So a run that was interrupted ends with the very bytes of one that
-was not, provided that a row's content does not depend on which run wrote it.
+starts anew. When all rows are done the file is renamed. Only where clips were left out are the
+others copied, in order, into a new one. So a run that was interrupted ends with the very bytes of
+one that was not, provided that a row's content does not depend on which run wrote it.
 """
 
 from __future__ import annotations
@@ -323,12 +323,13 @@ def check_frames_file(file: h5py.File, path: str | Path, *, ndim: int, name: str
     shape, lengths = file[name].shape, file["lengths"]
     if len(shape) != ndim or lengths.shape != shape[:1] or file["clip"].shape != shape[:1]:
         raise InputError(
-            f"{path}: {name} {shape}, lengths {lengths.shape} and clip {file['clip'].shape} do not "
-            f"fit together ({ndim} axes, as many lengths and clips as rows); delete it and run again"
+            f"{path}: {name} {shape}, lengths {lengths.shape} and clip {file['clip'].shape} do "
+            f"not fit together ({ndim} axes, as many lengths and clips as rows); delete it and "
+            "run again"
         )
     values = lengths[:]
     if len(values) and (values.min() < 0 or values.max() > shape[1]):
         raise InputError(
-            f"{path}: lengths run from {values.min()} to {values.max()}, outside of 0 to {shape[1]}; "
-            "delete it and run again"
+            f"{path}: lengths run from {values.min()} to {values.max()}, outside of 0 to {shape[1]}"
+            "; delete it and run again"
         )

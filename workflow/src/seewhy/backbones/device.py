@@ -1,0 +1,63 @@
+"""Where a network runs and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+from seewhy.errors import InputError
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def choose_device(device: str) -> torch.device:
+    """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
+
+    Raises:
+        InputError: another name, or CUDA where torch sees none.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.split(":")[0] not in ("cpu", "cuda"):
+        raise InputError(f"device: {device!r} is not one of auto, cpu, cuda")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("device: cuda, but torch sees no CUDA device here; set it to auto or cpu")
+    return torch.device(device)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the processor or GPU multiplies bfloat16 natively (else it is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def choose_precision(precision: str, device: torch.device, *, training: bool) -> str:
+    """The precision of the heavy operations: ``float32``, ``bfloat16`` or ``float16``.
+
+    ``auto`` is bfloat16, where the device has it, for training; for inference it is float16 on a GPU
+    and float32 on a CPU, so that features are the same on every processor to a few last digits.
+
+    Raises:
+        InputError: an unknown name, or float16 where it does not work (CPUs, training).
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision: {precision!r} is not one of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        if training:
+            return "bfloat16" if has_bfloat16(device) else "float32"
+        return "float16" if device.type == "cuda" else "float32"
+    if precision == "float16" and (training or device.type == "cpu"):
+        raise InputError(
+            "precision: float16 is for inference on a GPU; take bfloat16, float32 or auto"
+        )
+    return precision
+
+
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Context in which heavy operations run in `precision`."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=getattr(torch, precision))
