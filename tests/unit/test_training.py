@@ -15,7 +15,8 @@ import torch
 
 from seewhy.captioning.checkpoint import load_captioner
 from seewhy.captioning.data import FeatureFile, caption_arrays, epoch_batches
-from seewhy.captioning.decode import caption_clips, read_predictions, read_records
+from seewhy.captioning.decode import caption_clips
+from seewhy.captioning.predictions import read_predictions, read_records
 from seewhy.captioning.train import train_captioner
 from seewhy.corpora.canonical import read_table, write_tables
 from seewhy.errors import InputError

@@ -24,9 +24,7 @@ SHAPE = ["features", "concat_cnn", "encoder", "embedding", "decoder", "attention
 def captioner_settings(wildcards):
     """Settings of one model: the section captioner, with what the model changes."""
     settings = {
-        key: value
-        for key, value in config["captioner"].items()
-        if key not in ("seeds", "models")
+        key: value for key, value in config["captioner"].items() if key not in ("seeds", "models")
     }
     if wildcards.set == "sweep":
         settings["lambda"] = float(wildcards.model.removeprefix("lambda-"))
@@ -45,19 +43,19 @@ rule train_captioner:
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",
-    params:
-        captioner=captioner_settings,
     log:
         "logs/train_captioner/{set}/{model}-seed{seed}.log",
     benchmark:
         "benchmarks/train_captioner/{set}/{model}-seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=720,
         gpu=1,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        captioner=captioner_settings,
     script:
         "../scripts/train_captioner.py"
 
@@ -69,19 +67,19 @@ rule caption_clips:
         code=code("caption_clips.py"),
     output:
         captions="results/captions/{set}/{model}-seed{seed}.{split}.jsonl",
-    params:
-        decoding=section("decoding"),
     log:
         "logs/caption_clips/{set}/{model}-seed{seed}.{split}.log",
     benchmark:
         "benchmarks/caption_clips/{set}/{model}-seed{seed}.{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
         gpu=1,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        decoding=section("decoding"),
     script:
         "../scripts/caption_clips.py"
 
@@ -101,19 +99,19 @@ rule score_captions:
             labels={"table": "2", "content": "BLEU and METEOR"},
         ),
         scores="results/captions/scores.csv",
-    params:
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
     log:
         "logs/score_captions.log",
     benchmark:
         "benchmarks/score_captions.tsv"
+    conda:
+        "../../envs/text.yaml"
     threads: 2
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/text.yaml"
+    params:
+        corpus=section("corpus"),
+        evaluation=section("evaluation"),
     script:
         "../scripts/score_captions.py"
 
@@ -132,19 +130,19 @@ rule choose_lambda:
             category="Captioning",
             labels={"table": "choice of lambda", "content": "validation scores"},
         ),
-    params:
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
-        **{"lambda": json.dumps(config["captioner"]["lambda"])},
     log:
         "logs/choose_lambda.log",
     benchmark:
         "benchmarks/choose_lambda.tsv"
+    conda:
+        "../../envs/text.yaml"
     threads: 2
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/text.yaml"
+    params:
+        **{"lambda": json.dumps(config["captioner"]["lambda"])},
+        corpus=section("corpus"),
+        evaluation=section("evaluation"),
     script:
         "../scripts/choose_lambda.py"

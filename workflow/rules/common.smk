@@ -19,7 +19,9 @@ from seewhy.settings import check_settings
 
 try:
     check_settings(
-        config, os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"), where="params.yaml"
+        config,
+        os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
+        where="params.yaml",
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None

@@ -36,17 +36,17 @@ rule import_corpus:
     output:
         tables=expand(f"{CORPUS}/{{table}}.csv", table=PUPPETS_TABLES),
         about=f"{CORPUS}/corpus.json",
-    params:
-        corpus=section("corpus"),
-        folder=section("folder"),
     log:
         "logs/import_corpus.log",
     benchmark:
         "benchmarks/import_corpus.tsv"
+    conda:
+        "../../envs/text.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/text.yaml"
+    params:
+        corpus=section("corpus"),
+        folder=section("folder"),
     script:
         "../scripts/import_corpus.py"

@@ -24,18 +24,18 @@ rule sample_frames:
     output:
         frames="data/captioning/frames/{split}.h5",
         report="results/frames/{split}.csv",
-    params:
-        frames=section("frames"),
     log:
         "logs/sample_frames/{split}.log",
     benchmark:
         "benchmarks/sample_frames/{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 4
     resources:
         mem_mb=2000,
         runtime=240,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        frames=section("frames"),
     script:
         "../scripts/sample_frames.py"
 
@@ -47,20 +47,20 @@ rule train_backbone:
         weights=BACKBONE,
         metrics="results/backbone/metrics.json",
         history="results/backbone/history.csv",
-    params:
-        backbone=section("backbone"),
-        frames=section("frames"),
     log:
         "logs/train_backbone.log",
     benchmark:
         "benchmarks/train_backbone.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 8
     resources:
         mem_mb=6000,
         runtime=120,
         gpu=1,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        backbone=section("backbone"),
+        frames=section("frames"),
     script:
         "../scripts/train_backbone.py"
 
@@ -83,19 +83,19 @@ rule extract_features:
         code=code("extract_features.py"),
     output:
         features="data/captioning/features/{split}.h5",
-    params:
-        backbone=section("backbone"),
-        features=section("features"),
     log:
         "logs/extract_features/{split}.log",
     benchmark:
         "benchmarks/extract_features/{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 8
     resources:
         mem_mb=4000,
         runtime=480,
         gpu=1,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        backbone=section("backbone"),
+        features=section("features"),
     script:
         "../scripts/extract_features.py"

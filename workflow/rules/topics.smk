@@ -25,16 +25,16 @@ rule mine_topics:
             labels={"table": "1", "content": "topics and their words"},
         ),
         metrics="results/topics.json",
-    params:
-        topics=section("topics"),
     log:
         "logs/mine_topics.log",
     benchmark:
         "benchmarks/mine_topics.tsv"
+    conda:
+        "../../envs/text.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/text.yaml"
+    params:
+        topics=section("topics"),
     script:
         "../scripts/mine_topics.py"

@@ -18,18 +18,18 @@ rule render_puppets:
         tables=expand("data/puppets/trimmed/{table}.csv", table=PUPPETS_TABLES),
         truth="data/puppets/trimmed/truth.h5",
         videos=directory("data/puppets/trimmed/videos"),
-    params:
-        puppets=section("puppets"),
     log:
         "logs/render_puppets.log",
     benchmark:
         "benchmarks/render_puppets.tsv"
+    conda:
+        "../../envs/plot.yaml"
     threads: 8
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/plot.yaml"
+    params:
+        puppets=section("puppets"),
     script:
         "../scripts/render_puppets.py"
 
@@ -41,18 +41,18 @@ rule render_untrimmed:
         tables=expand("data/puppets/untrimmed/{table}.csv", table=PUPPETS_TABLES),
         truth="data/puppets/untrimmed/truth.h5",
         videos=directory("data/puppets/untrimmed/videos"),
-    params:
-        puppets=section("puppets"),
     log:
         "logs/render_untrimmed.log",
     benchmark:
         "benchmarks/render_untrimmed.tsv"
+    conda:
+        "../../envs/plot.yaml"
     threads: 8
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../envs/plot.yaml"
+    params:
+        puppets=section("puppets"),
     script:
         "../scripts/render_untrimmed.py"
 
@@ -67,16 +67,16 @@ rule draw_puppets:
             category="Puppets",
             labels={"figure": "the world's scenes, actors and actions"},
         ),
-    params:
-        puppets=section("puppets"),
     log:
         "logs/draw_puppets.log",
     benchmark:
         "benchmarks/draw_puppets.tsv"
+    conda:
+        "../../envs/plot.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/plot.yaml"
+    params:
+        puppets=section("puppets"),
     script:
         "../scripts/draw_puppets.py"

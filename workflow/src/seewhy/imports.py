@@ -18,7 +18,10 @@ _SAYING = {"entry.py", "errors.py", "progress.py"}
 
 
 def package_files(script: str | Path) -> list[str]:
-    """Files of the package that `script` imports, directly or not, in alphabetical order."""
+    """Files of the package that `script` imports, directly or not, in alphabetical order.
+
+    Data files (``*.yaml``) that lie beside an imported module count as imported.
+    """
     found: set[Path] = set()
     queue = [*_imported(Path(script))]
     while queue:
@@ -26,7 +29,8 @@ def package_files(script: str | Path) -> list[str]:
         if file not in found:
             found.add(file)
             queue.extend(_imported(file))
-    return sorted(str(file) for file in found if file.name not in _SAYING)
+    beside = {data for file in found for data in file.parent.glob("*.yaml")}
+    return sorted(str(file) for file in found | beside if file.name not in _SAYING)
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,8 @@ from torch import Tensor
 from seewhy.captioning.checkpoint import load_captioner, pick_device
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, mean_feature
+from seewhy.captioning.predictions import write_records
 from seewhy.errors import InputError
-from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import BOS, EOS, PAD, UNK, Vocabulary
 
@@ -141,7 +140,7 @@ def caption_clips(
             "extract them with that backbone, or train again"
         )
     captioner.to(where)
-    with whole_file(output) as temporary, open(temporary, "w") as file:
+    with write_records(output) as write:
         bar = progress(what="captions", total=len(features.clips))
         for rows, captions in _caption_batches(
             captioner,
@@ -154,7 +153,7 @@ def caption_clips(
         ):
             for row, caption in zip(rows, captions, strict=True):
                 line = as_record(features.clips[row], caption, vocabulary, features.lengths[row])
-                file.write(json.dumps(line) + "\n")
+                write(line)
             bar.update(len(rows))
         bar.close()
 
@@ -183,30 +182,3 @@ def as_record(clip: str, caption: Caption, vocabulary: Vocabulary, length: int) 
         "log_probability": round(caption.log_probability, 4),
         "attention": [[round(float(a), 4) for a in row[:length]] for row in caption.attention],
     }
-
-
-def read_predictions(path: str | Path) -> dict[str, str]:
-    """Captions by clip, from a predictions file.
-
-    Raises:
-        InputError: missing, or not JSON lines of this form.
-    """
-    return {record["clip"]: record["caption"] for record in read_records(path)}
-
-
-def read_records(path: str | Path) -> list[dict[str, Any]]:
-    """All records of a predictions file.
-
-    Raises:
-        InputError: missing, or not JSON lines of this form.
-    """
-    try:
-        with open(path) as file:
-            records = [json.loads(line) for line in file]
-        if all({"clip", "caption"} <= set(record) for record in records):
-            return records
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run the rule caption_clips") from error
-    except (json.JSONDecodeError, TypeError):
-        pass
-    raise InputError(f"{path}: not a predictions file; delete it and run caption_clips again")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seewhy.captioning.decode import read_predictions
+from seewhy.captioning.predictions import read_predictions
 from seewhy.corpora.canonical import read_table
 from seewhy.errors import InputError
 from seewhy.files import whole_file
@@ -78,8 +78,8 @@ def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
     own = captions[captions["clip"].isin(clips.loc[clips["split"] == split, "clip"])]
     if own.empty:
         raise InputError(
-            f"{corpus}/captions.csv: no captions of the {split} split, so nothing to score against; "
-            "add them to the corpus (corpus.json says where they are to be had)"
+            f"{corpus}/captions.csv: no captions of the {split} split, so nothing to score "
+            "against; add them to the corpus (corpus.json says where they are to be had)"
         )
     return own.groupby("clip", sort=False)["text"].agg(list).to_dict()
 

@@ -1,8 +1,8 @@
 """Percentile bootstrap intervals over clips, for one system and for the difference of two.
 
-Clips are drawn with replacement, as many as there are, and the corpus score is computed anew of each
-draw (Efron and Tibshirani 1993, chapter 13); for a difference both systems get the same draw (Koehn
-2004). The interval runs between the quantiles (1 - level) / 2 and (1 + level) / 2 of the draws.
+Clips are drawn with replacement, as many as there are, and the corpus score is computed anew for
+each draw (Efron and Tibshirani 1993, chapter 13); for a difference both systems get the same draw
+(Koehn 2004). The interval runs between the quantiles (1 - level) / 2 and (1 + level) / 2.
 
 What is scored is given as `ClipScores`, or as a function of multiplicities ``[resamples, clips]``
 (how often each clip is there), such as ``mean_of(values)``.

