@@ -146,3 +146,83 @@ rule choose_lambda:
         evaluation=section("evaluation"),
     script:
         "../scripts/choose_lambda.py"
+
+
+rule draw_training:
+    input:
+        histories=expand(
+            "results/history/captioner/{model}-seed{seed}.csv", model=MODELS, seed=SEEDS
+        ),
+        code=code("draw_training.py"),
+    output:
+        report(
+            "results/figures/training.png",
+            caption="../report/training.rst",
+            category="Captioning",
+            labels={"figure": "training curves"},
+        ),
+    log:
+        "logs/draw_training.log",
+    benchmark:
+        "benchmarks/draw_training.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/draw_training.py"
+
+
+rule draw_lambda:
+    input:
+        table="results/lambda.csv",
+        code=code("draw_lambda.py"),
+    output:
+        report(
+            "results/figures/lambda.png",
+            caption="../report/lambda.rst",
+            category="Captioning",
+            labels={"figure": "choice of lambda"},
+        ),
+    log:
+        "logs/draw_lambda.log",
+    benchmark:
+        "benchmarks/draw_lambda.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/draw_lambda.py"
+
+
+rule draw_captions:
+    input:
+        frames="data/captioning/frames/test.h5",
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        captions=expand(
+            "results/captions/captioner/{model}-seed{seed}.test.jsonl",
+            model=["B", "I"],
+            seed=SEEDS[0],
+        ),
+        code=code("draw_captions.py"),
+    output:
+        report(
+            "results/figures/captions.png",
+            caption="../report/captions.rst",
+            category="Captioning",
+            labels={"figure": "sample captions and attention"},
+        ),
+    log:
+        "logs/draw_captions.log",
+    benchmark:
+        "benchmarks/draw_captions.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    script:
+        "../scripts/draw_captions.py"

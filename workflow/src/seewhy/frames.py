@@ -135,8 +135,8 @@ def _entries(corpus_folder: str | Path, split: str) -> list[_Entry]:
     for entry in entries:
         if (entry.start or 0) < 0 or (entry.end is not None and entry.end <= (entry.start or 0)):
             raise InputError(
-                f"{corpus_folder}/clips.csv: clip {entry.clip} runs from {entry.start} to {entry.end}"
-                "; start must be at least 0 and end greater than start (seconds)"
+                f"{corpus_folder}/clips.csv: clip {entry.clip} runs from {entry.start} to "
+                f"{entry.end}; start must be at least 0 and end greater than start (seconds)"
             )
     return entries
 

@@ -27,7 +27,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the processor or GPU multiplies bfloat16 natively (else it is slower than float32)."""
+    """Whether the device multiplies bfloat16 natively (else it is slower than float32)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
@@ -37,8 +37,8 @@ def has_bfloat16(device: torch.device) -> bool:
 def choose_precision(precision: str, device: torch.device, *, training: bool) -> str:
     """The precision of the heavy operations: ``float32``, ``bfloat16`` or ``float16``.
 
-    ``auto`` is bfloat16, where the device has it, for training; for inference it is float16 on a GPU
-    and float32 on a CPU, so that features are the same on every processor to a few last digits.
+    ``auto`` is bfloat16, where the device has it, for training; for inference it is float16 on a
+    GPU and float32 on a CPU, so that features agree from processor to processor.
 
     Raises:
         InputError: an unknown name, or float16 where it does not work (CPUs, training).

@@ -117,8 +117,8 @@ def train_backbone(
                 )
                 if not math.isfinite(train_loss):
                     raise InputError(
-                        f"{output}: the loss is {train_loss} in epoch {epoch + 1} of {epochs}; lower "
-                        f"backbone.learning_rate ({learning_rate:g})"
+                        f"{output}: the loss is {train_loss} in epoch {epoch + 1} of {epochs}; "
+                        f"lower backbone.learning_rate ({learning_rate:g})"
                     )
                 scores, test_loss = evaluate(
                     network, test_images, test_targets, precision=settings["precision"]
@@ -155,7 +155,7 @@ def _train_epoch(
     settings: Mapping[str, Any],
     update: Callable[[], Any],
 ) -> float:
-    """One pass over the stills; the mean loss, not finite if it was so at any step (it stops there).
+    """One pass over the stills; the mean loss, not finite if a step's was not (it stops there).
 
     All that is random hangs on the seed and the number of the epoch alone, so that a training taken
     up from a whole epoch goes on as it would have.
@@ -272,7 +272,7 @@ def evaluate(
 
 
 def average_precision(scores: np.ndarray, present: np.ndarray) -> float:
-    """Mean, over the positives in order of falling score, of the precision down to each; ``[b]``."""
+    """Mean, over the positives in order of falling score, of the precision down to each."""
     ranked = np.asarray(present, dtype=bool)[np.argsort(-scores, kind="stable")]
     precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
     return float(precision[ranked].mean())
@@ -336,8 +336,8 @@ def _check(settings: dict[str, Any]) -> None:
             )
     if settings["batch"] < 2 or settings["count"] % settings["batch"] == 1:
         raise InputError(
-            f"backbone.batch: {settings['batch']} leaves a batch of one of {settings['count']} stills"
-            ", which batch norm cannot train on; take another"
+            f"backbone.batch: {settings['batch']} leaves one still of {settings['count']} over"
+            " for the last batch, which batch norm cannot train on; take another"
         )
     for name in ("learning_rate", "weight_decay"):
         if not 0 <= settings[name] < math.inf:

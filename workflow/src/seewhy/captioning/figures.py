@@ -1,0 +1,136 @@
+"""Figures of the captioner: training, captions with attention, the choice of lambda."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.gridspec import GridSpecFromSubplotSpec
+
+from seewhy.captioning.predictions import read_records
+from seewhy.corpora.canonical import read_table
+from seewhy.figures import COLOURS, HEAT, bare, figure
+from seewhy.files import open_hdf5
+
+_FILE = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)")
+
+
+def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
+    """Training and validation loss by epoch: a colour a model, a line a seed, a dot the best epoch.
+
+    Args:
+        histories: CSV files `<model>-seed<seed>.csv`, from `train_captioner`.
+        output: PNG.
+    """
+    tables: dict[str, dict[str, pd.DataFrame]] = {}
+    for path in map(Path, histories):
+        model, seed = _FILE.fullmatch(path.stem).group("model", "seed")
+        tables.setdefault(model, {})[seed] = pd.read_csv(path)
+    with figure(output, width=9, height=3.6) as drawn:
+        left, right = drawn.subplots(1, 2)
+        for colour, (model, seeds) in zip(COLOURS * len(tables), tables.items(), strict=False):
+            for number, table in enumerate(seeds.values()):
+                label = f"LSTM-{model}" if number == 0 else None
+                left.plot(table["epoch"], table["task"], color=colour, lw=0.8, ls=":")
+                left.plot(table["epoch"], table["validation"], color=colour, lw=1.2, label=label)
+                best = table.loc[table["validation"].idxmin()]
+                left.plot(best["epoch"], best["validation"], "o", color=colour, ms=5)
+                if table["interpretive"].any():
+                    right.plot(table["epoch"], table["interpretive"], color=colour, label=label)
+        left.set(xlabel="epoch", ylabel="nats a caption", title="caption loss, eq. 1")
+        left.legend(title="solid: validation; dotted: training")
+        right.set(
+            xlabel="epoch", ylabel="squared distance", title="interpretive loss, eq. 8 (training)"
+        )
+        right.set_ylim(bottom=0)
+        right.legend()
+
+
+def draw_lambda(table_path: str | Path, output: str | Path) -> None:
+    """Validation scores against lambda, with their intervals.
+
+    Args:
+        table_path: CSV, from `tabulate_lambda`.
+        output: PNG.
+    """
+    table = pd.read_csv(table_path)
+    place = np.arange(len(table))
+    with figure(output, width=7, height=3.2) as drawn:
+        for axes, score in zip(drawn.subplots(1, 2), ("BLEU-4", "METEOR"), strict=True):
+            values = table[score]
+            error = [values - table[f"{score} low"], table[f"{score} high"] - values]
+            axes.errorbar(place, values, yerr=error, fmt="o-", color=COLOURS[0], capsize=3)
+            best = int((table["row"] == "chosen").argmax())
+            axes.plot(place[best], values[best], "o", ms=11, mfc="none", color=COLOURS[1])
+            axes.set_xticks(place, [f"{value:g}" for value in table["lambda"]])
+            axes.set(xlabel="lambda", title=f"{score} on validation clips")
+
+
+def draw_captions(
+    frames_path: str | Path,
+    predictions: Mapping[str, str | Path],
+    corpus: str | Path,
+    output: str | Path,
+    *,
+    clips: int = 8,
+    strip: int = 10,
+    seed: int = 0,
+) -> None:
+    """Film strips of random clips with human and generated captions and the attention.
+
+    Args:
+        frames_path: sampled frames (HDF5) of the clips' split.
+        predictions: for each model the file of its captions; the attention is the last one's.
+        corpus: in canonical form.
+        output: PNG.
+        clips: how many clips.
+        strip: frames shown of each.
+        seed: of the choice of clips.
+    """
+    said = {
+        model: {record["clip"]: record for record in read_records(path)}
+        for model, path in predictions.items()
+    }
+    captions = read_table(corpus, "captions").groupby("clip")["text"].agg(list)
+    with open_hdf5(frames_path, needs=("frames", "lengths", "clip")) as file:
+        names = list(file["clip"].asstr()[:])
+        known = [row for row, clip in enumerate(names) if all(clip in own for own in said.values())]
+        random = np.random.default_rng(seed)
+        chosen = sorted(random.choice(known, size=min(clips, len(known)), replace=False))
+        rows = -(-len(chosen) // 2)
+        with figure(output, width=14, height=3.1 * rows) as drawn:
+            grid = drawn.add_gridspec(rows, min(2, len(chosen)))
+            for place, row in enumerate(chosen):
+                clip, length = names[row], int(file["lengths"][row])
+                shown = np.unique(np.linspace(0, length - 1, strip).round().astype(int))
+                pictures = np.concatenate(list(file["frames"][row][shown]), axis=1)
+                records = {model: own[clip] for model, own in said.items()}
+                human = captions.get(clip, ["(none)"])
+                cell = grid[place // 2, place % 2]
+                _draw_clip(drawn, cell, clip, pictures, human[0], records, shown, length)
+
+
+def _draw_clip(drawn, cell, clip, pictures, human, records, shown, length) -> None:
+    model, record = list(records.items())[-1]
+    words = record["caption"].split()
+    parts = GridSpecFromSubplotSpec(
+        2, 1, subplot_spec=cell, height_ratios=[1.2, max(len(words), 4) * 0.16]
+    )
+    strip, heat = drawn.add_subplot(parts[0]), drawn.add_subplot(parts[1])
+    strip.imshow(pictures, aspect="equal")
+    bare(strip)
+    lines = [f"{clip}   human: {human}"]
+    lines += [f"LSTM-{name}: {own['caption']}" for name, own in records.items()]
+    strip.set_title("\n".join(textwrap.shorten(line, 95) for line in lines), fontsize=8)
+    if not words:
+        bare(heat)
+        return
+    attention = np.array(record["attention"])[:, shown]  # [words, frames shown]
+    heat.imshow(attention, aspect="auto", cmap=HEAT, vmin=0)
+    heat.set_yticks(range(len(words)), words, fontsize=7)
+    heat.set_xticks([])
+    heat.set_xlabel(f"attention of LSTM-{model} on these of {length} frames", fontsize=7)

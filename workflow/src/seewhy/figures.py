@@ -1,0 +1,53 @@
+"""One look for all figures: colours that the colour-blind tell apart, sizes that print well."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from seewhy.files import whole_file
+
+# Okabe and Ito's palette, without the yellow that is too light for lines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+HEAT = "cividis"
+_STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+}
+
+
+@contextlib.contextmanager
+def figure(path: str | Path, *, width: float, height: float) -> Iterator[Figure]:
+    """Yield a figure of `width` x `height` inches; it is written to `path` when the block ends.
+
+    The file holds no date, so equal figures are equal files.
+    """
+    mpl.use("Agg")
+    with mpl.rc_context(_STYLE):
+        drawn = plt.figure(figsize=(width, height), layout="constrained")
+        try:
+            yield drawn
+            with whole_file(path) as temporary:
+                drawn.savefig(temporary, metadata={"Software": None})
+        finally:
+            plt.close(drawn)
+
+
+def bare(axes: Any) -> None:
+    """Take ticks and frame off an axes that shows a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
