@@ -39,7 +39,6 @@ rule train_captioner:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         topics="data/captioning/topics/vectors.csv",
-        code=code("train_captioner.py"),
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",
@@ -55,6 +54,7 @@ rule train_captioner:
         runtime=720,
         gpu=1,
     params:
+        code=code("train_captioner.py"),
         captioner=captioner_settings,
     script:
         "../scripts/train_captioner.py"
@@ -64,7 +64,6 @@ rule caption_clips:
     input:
         model="models/{set}/{model}-seed{seed}.safetensors",
         features="data/captioning/features/{split}.h5",
-        code=code("caption_clips.py"),
     output:
         captions="results/captions/{set}/{model}-seed{seed}.{split}.jsonl",
     log:
@@ -79,6 +78,7 @@ rule caption_clips:
         runtime=60,
         gpu=1,
     params:
+        code=code("caption_clips.py"),
         decoding=section("decoding"),
     script:
         "../scripts/caption_clips.py"
@@ -90,7 +90,6 @@ rule score_captions:
         captions=expand(
             "results/captions/captioner/{model}-seed{seed}.test.jsonl", model=MODELS, seed=SEEDS
         ),
-        code=code("score_captions.py"),
     output:
         table=report(
             "results/table2.csv",
@@ -110,6 +109,7 @@ rule score_captions:
         mem_mb=4000,
         runtime=60,
     params:
+        code=code("score_captions.py"),
         corpus=section("corpus"),
         evaluation=section("evaluation"),
     script:
@@ -122,7 +122,6 @@ rule choose_lambda:
         captions=expand(
             "results/captions/sweep/lambda-{value}-seed{seed}.val.jsonl", value=LAMBDAS, seed=SEEDS
         ),
-        code=code("choose_lambda.py"),
     output:
         table=report(
             "results/lambda.csv",
@@ -142,6 +141,7 @@ rule choose_lambda:
         runtime=60,
     params:
         **{"lambda": json.dumps(config["captioner"]["lambda"])},
+        code=code("choose_lambda.py"),
         corpus=section("corpus"),
         evaluation=section("evaluation"),
     script:
@@ -153,7 +153,6 @@ rule draw_training:
         histories=expand(
             "results/history/captioner/{model}-seed{seed}.csv", model=MODELS, seed=SEEDS
         ),
-        code=code("draw_training.py"),
     output:
         report(
             "results/figures/training.png",
@@ -170,6 +169,8 @@ rule draw_training:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code("draw_training.py"),
     script:
         "../scripts/draw_training.py"
 
@@ -177,7 +178,6 @@ rule draw_training:
 rule draw_lambda:
     input:
         table="results/lambda.csv",
-        code=code("draw_lambda.py"),
     output:
         report(
             "results/figures/lambda.png",
@@ -194,6 +194,8 @@ rule draw_lambda:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code("draw_lambda.py"),
     script:
         "../scripts/draw_lambda.py"
 
@@ -207,7 +209,6 @@ rule draw_captions:
             model=["B", "I"],
             seed=SEEDS[0],
         ),
-        code=code("draw_captions.py"),
     output:
         report(
             "results/figures/captions.png",
@@ -224,5 +225,7 @@ rule draw_captions:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code("draw_captions.py"),
     script:
         "../scripts/draw_captions.py"

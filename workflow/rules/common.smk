@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
 
 from seewhy.corpora.sources import SOURCES, source_files
 from seewhy.errors import InputError
-from seewhy.imports import package_files
+from seewhy.imports import package_digest
 from seewhy.settings import check_settings
 
 try:
@@ -41,6 +41,9 @@ def section(name):
 
 
 def code(script):
-    """The package files that a script depends on, as an input of its rule."""
-    files = package_files(os.path.join(workflow.basedir, "workflow", "scripts", script))
-    return [os.path.relpath(file) for file in files]
+    """Digest of the package files that a script depends on, as a param of its rule.
+
+    An edit of the package then reruns what it can have changed. Their time stamps mean nothing,
+    so a fresh clone reruns nothing.
+    """
+    return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))

@@ -32,7 +32,6 @@ def corpus_videos(wildcards):
 rule import_corpus:
     input:
         source=corpus_source,
-        code=code("import_corpus.py"),
     output:
         tables=expand(f"{CORPUS}/{{table}}.csv", table=PUPPETS_TABLES),
         about=f"{CORPUS}/corpus.json",
@@ -46,6 +45,7 @@ rule import_corpus:
         mem_mb=2000,
         runtime=10,
     params:
+        code=code("import_corpus.py"),
         corpus=section("corpus"),
         folder=section("folder"),
     script:

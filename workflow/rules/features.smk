@@ -20,7 +20,6 @@ rule sample_frames:
         clips=f"{CORPUS}/clips.csv",
         about=f"{CORPUS}/corpus.json",
         videos=corpus_videos,
-        code=code("sample_frames.py"),
     output:
         frames="data/captioning/frames/{split}.h5",
         report="results/frames/{split}.csv",
@@ -35,14 +34,13 @@ rule sample_frames:
         mem_mb=2000,
         runtime=240,
     params:
+        code=code("sample_frames.py"),
         frames=section("frames"),
     script:
         "../scripts/sample_frames.py"
 
 
 rule train_backbone:
-    input:
-        code=code("train_backbone.py"),
     output:
         weights=BACKBONE,
         metrics="results/backbone/metrics.json",
@@ -59,6 +57,7 @@ rule train_backbone:
         runtime=120,
         gpu=1,
     params:
+        code=code("train_backbone.py"),
         backbone=section("backbone"),
         frames=section("frames"),
     script:
@@ -80,7 +79,6 @@ rule extract_features:
     input:
         frames="data/captioning/frames/{split}.h5",
         weights=backbone_weights,
-        code=code("extract_features.py"),
     output:
         features="data/captioning/features/{split}.h5",
     log:
@@ -95,6 +93,7 @@ rule extract_features:
         runtime=480,
         gpu=1,
     params:
+        code=code("extract_features.py"),
         backbone=section("backbone"),
         features=section("features"),
     script:

@@ -14,7 +14,6 @@ rule mine_topics:
     input:
         clips=f"{CORPUS}/clips.csv",
         captions=f"{CORPUS}/captions.csv",
-        code=code("mine_topics.py"),
     output:
         topics="data/captioning/topics/topics.json",
         vectors="data/captioning/topics/vectors.csv",
@@ -35,6 +34,7 @@ rule mine_topics:
         mem_mb=4000,
         runtime=60,
     params:
+        code=code("mine_topics.py"),
         topics=section("topics"),
     script:
         "../scripts/mine_topics.py"

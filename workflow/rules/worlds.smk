@@ -12,8 +12,6 @@ PUPPETS_TABLES = ["clips", "captions", "labels", "instances", "segments", "phras
 
 
 rule render_puppets:
-    input:
-        code=code("render_puppets.py"),
     output:
         tables=expand("data/puppets/trimmed/{table}.csv", table=PUPPETS_TABLES),
         truth="data/puppets/trimmed/truth.h5",
@@ -29,14 +27,13 @@ rule render_puppets:
         mem_mb=4000,
         runtime=60,
     params:
+        code=code("render_puppets.py"),
         puppets=section("puppets"),
     script:
         "../scripts/render_puppets.py"
 
 
 rule render_untrimmed:
-    input:
-        code=code("render_untrimmed.py"),
     output:
         tables=expand("data/puppets/untrimmed/{table}.csv", table=PUPPETS_TABLES),
         truth="data/puppets/untrimmed/truth.h5",
@@ -52,14 +49,13 @@ rule render_untrimmed:
         mem_mb=4000,
         runtime=60,
     params:
+        code=code("render_untrimmed.py"),
         puppets=section("puppets"),
     script:
         "../scripts/render_untrimmed.py"
 
 
 rule draw_puppets:
-    input:
-        code=code("draw_puppets.py"),
     output:
         sheet=report(
             "results/figures/puppets.png",
@@ -77,6 +73,7 @@ rule draw_puppets:
         mem_mb=2000,
         runtime=10,
     params:
+        code=code("draw_puppets.py"),
         puppets=section("puppets"),
     script:
         "../scripts/draw_puppets.py"

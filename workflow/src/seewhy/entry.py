@@ -37,6 +37,7 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
         Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(snakemake.log[0], mode="w"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    logging.getLogger("gensim").setLevel(logging.WARNING)
     log = logging.getLogger("seewhy")
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(snakemake.threads)

@@ -1,13 +1,15 @@
 """Which files of the package a script depends on, found by reading its import statements.
 
-Snakemake reruns a rule when its inputs change, but does not look into imported modules; the rules
-name these files as inputs, so an edit of the package reruns what it can have changed, and no more.
+Snakemake reruns a rule when its inputs or params change, but does not look into imported modules; the
+rules carry the digest of these files, so an edit of the package reruns what it can have changed.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import hashlib
+import os
 from pathlib import Path
 
 import seewhy
@@ -31,6 +33,19 @@ def package_files(script: str | Path) -> list[str]:
             queue.extend(_imported(file))
     beside = {data for file in found for data in file.parent.glob("*.yaml")}
     return sorted(str(file) for file in found | beside if file.name not in _SAYING)
+
+
+def package_digest(script: str | Path) -> str:
+    """SHA-256 of the names and contents of `package_files`, the first 16 digits."""
+    digest = hashlib.sha256()
+    for file in package_files(script):
+        digest.update(os.path.relpath(file, ROOT).encode() + b"\0" + _digest(Path(file)))
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _digest(file: Path) -> bytes:
+    return hashlib.sha256(file.read_bytes()).digest()
 
 
 @functools.cache
