@@ -27,7 +27,7 @@ KINDS = ("instance", "class", "part", "colour", "texture", "stuff")
 SURROUNDINGS = "surroundings"
 """What a phrase such as `the kitchen` refers to: every pixel that shows no instance."""
 
-_TEXT = h5py.string_dtype("utf-8", 32)
+_TEXT = "S32"
 _COLUMNS: dict[str, dict[str, tuple[tuple[int, ...], Any]]] = {
     "boxes": {"frame": ((), "i4"), "instance": ((), "i4"), "box": ((4,), "f4")},
     "key_points": {
@@ -122,9 +122,8 @@ class TruthWriter:
         for group, columns in _COLUMNS.items():
             for name, (shape, dtype) in columns.items():
                 values = groups[group][name]
-                kind = "S32" if dtype is _TEXT else dtype
-                rows = np.array([v.encode() for v in values], "S32") if kind == "S32" else values
-                self._waiting[f"{group}/{name}"].append(np.asarray(rows, kind).reshape(-1, *shape))
+                rows = [v.encode() for v in values] if dtype is _TEXT else values
+                self._waiting[f"{group}/{name}"].append(np.asarray(rows, dtype).reshape(-1, *shape))
             count = len(self._waiting[f"{group}/{next(iter(columns))}"][-1])
             self._offsets[group].append(self._offsets[group][-1] + count)
         self._clips.append(clip)
@@ -197,7 +196,14 @@ class Truth:
         path = Path(path)
         self._path = path / "truth.h5" if path.is_dir() else path
         self._stack = contextlib.ExitStack()
-        needs = ("clip", "masks/code", "masks/rows", "elements/rows", "boxes/rows", "key_points/rows")
+        needs = (
+            "clip",
+            "masks/code",
+            "masks/rows",
+            "elements/rows",
+            "boxes/rows",
+            "key_points/rows",
+        )
         self._file = self._stack.enter_context(open_hdf5(self._path, needs=needs))
         self.clips: list[str] = [str(clip) for clip in self._file["clip"].asstr()[:]]
         self._index = {clip: i for i, clip in enumerate(self.clips)}

@@ -65,21 +65,29 @@ def quadruped(kind: str, length: float, pose: Pose) -> Body:
     lift = np.array([0.0, -height * 0.35])
     shapes.append(Shape("torso", limb(hips + lift, chest + lift, height, height * 1.05), 1.0))
     neck_angle = np.pi - angle + rear * 0.35 - pose.nod
-    withers = chest + np.stack([np.full(frames, height * 0.25), np.full(frames, -height * 0.75)], -1)
+    withers = chest + np.stack(
+        [np.full(frames, height * 0.25), np.full(frames, -height * 0.75)], -1
+    )
     poll = along(withers, neck_angle, neck_length)
     shapes.append(Shape("torso", limb(withers, poll, neck_width * 1.15, neck_width * 0.9), 1.5))
     tilt = pose.nod * (0.55 if kind == "horse" else 0.35) - pose.lean * 0.2
     shapes += _head(kind, poll, tilt, head, muzzle, muzzle_width, length)
     points |= {"neck": withers, "head": poll}
-    points["nose"] = rigid(np.array([[head * 0.5 + muzzle * 0.75, head * 0.25]]), poll, tilt + _droop(kind))[:, 0]
+    points["nose"] = rigid(
+        np.array([[head * 0.5 + muzzle * 0.75, head * 0.25]]), poll, tilt + _droop(kind)
+    )[:, 0]
     points["back"] = middle + [0.0, -height * 0.8]
 
-    tail_root = hips + np.stack([np.full(frames, -height * 0.85), np.full(frames, -height * 0.6)], -1)
+    tail_root = hips + np.stack(
+        [np.full(frames, -height * 0.85), np.full(frames, -height * 0.6)], -1
+    )
     wag = 0.25 * np.sin(pose.phase * 1.0 + 0.6)
     shapes += _tail(kind, tail_root, wag - rear * 0.5, length)
     if kind == "horse":
         crest = [withers + [-neck_width * 1.2, 0.0], poll + [-neck_width * 1.5, -head * 0.2]]
-        shapes.append(Shape("mane", limb(crest[0], crest[1], neck_width * 0.65, neck_width * 0.6), 1.6))
+        shapes.append(
+            Shape("mane", limb(crest[0], crest[1], neck_width * 0.65, neck_width * 0.6), 1.6)
+        )
     shapes.sort(key=lambda shape: shape.layer)
     return place(shapes, points, pose, base=0.0)
 
@@ -89,7 +97,9 @@ def _droop(kind: str) -> float:
     return {"horse": 0.75, "elephant": 0.9, "dog": 0.1, "cat": 0.1}[kind]
 
 
-def _head(kind: str, poll, tilt, r: float, muzzle: float, wide: float, length: float) -> list[Shape]:
+def _head(
+    kind: str, poll, tilt, r: float, muzzle: float, wide: float, length: float
+) -> list[Shape]:
     def spot(x: float, y: float) -> np.ndarray:
         return rigid(np.array([[x * r, y * r]]), poll, tilt)[:, 0]
 
@@ -106,7 +116,9 @@ def _head(kind: str, poll, tilt, r: float, muzzle: float, wide: float, length: f
         trunk = [(root, nose, wide, wide * 0.8), (nose, curl, wide * 0.8, wide * 0.55),
                  (curl, tip, wide * 0.55, wide * 0.45)]  # fmt: skip
         shapes += [Shape("trunk", limb(*segment), 5.1) for segment in trunk]
-        shapes.append(Shape("tusk", patch((0.6, 0.45), (1.5, 0.75), (1.45, 0.95), (0.5, 0.75)), 5.2))
+        shapes.append(
+            Shape("tusk", patch((0.6, 0.45), (1.5, 0.75), (1.45, 0.95), (0.5, 0.75)), 5.2)
+        )
         shapes.append(Shape("ear", oval(spot(-0.45, 0.15), r * 0.72, r * 0.95, tilt), 5.3, True))
     else:
         shapes.append(Shape("muzzle", limb(root, nose, wide * 1.1, wide * 0.9), 5.1))
@@ -114,7 +126,14 @@ def _head(kind: str, poll, tilt, r: float, muzzle: float, wide: float, length: f
             tip = along(root, np.pi / 2 - tilt - droop + 0.12, r * 0.5 + muzzle * 1.05)
             shapes.append(Shape("nose", oval(tip, wide * 0.5, wide * 0.5, n=8), 5.4))
     if kind == "dog":
-        shapes.append(Shape("ear", patch((-0.75, -0.75), (-0.1, -0.85), (-0.15, 0.1), (-0.5, 0.85), (-0.95, 0.3)), 5.3, True))
+        shapes.append(
+            Shape(
+                "ear",
+                patch((-0.75, -0.75), (-0.1, -0.85), (-0.15, 0.1), (-0.5, 0.85), (-0.95, 0.3)),
+                5.3,
+                True,
+            )
+        )
     elif kind == "cat":
         shapes.append(Shape("ear", patch((-0.95, -0.35), (-0.8, -1.75), (-0.05, -0.8)), 5.3))
         shapes.append(Shape("ear", patch((0.05, -0.8), (0.55, -1.75), (0.9, -0.35)), 5.3))
@@ -181,7 +200,13 @@ def bird(length: float, pose: Pose) -> Body:
     shapes.append(Shape("head", oval(neck, r * 0.85, r * 0.82), 5.0))
     beak = np.array([[0.6, -0.35], [1.75, 0.15], [0.6, 0.5]]) * r
     shapes.append(Shape("beak", rigid(beak, neck, tilt), 5.1))
-    shapes.append(Shape("eye", oval(rigid(np.array([[0.28, -0.15]]) * r, neck, tilt)[:, 0], r * 0.17, r * 0.2, n=6), 5.2))
+    shapes.append(
+        Shape(
+            "eye",
+            oval(rigid(np.array([[0.28, -0.15]]) * r, neck, tilt)[:, 0], r * 0.17, r * 0.2, n=6),
+            5.2,
+        )
+    )
     crest = np.array([[-0.75, -0.25], [-1.0, -1.25], [-0.2, -0.95], [0.1, -1.35], [0.4, -0.7]]) * r
     shapes.append(Shape("crest", rigid(crest, neck, tilt), 4.9))
 
@@ -192,15 +217,23 @@ def bird(length: float, pose: Pose) -> Body:
     for side, layer, dark in (("near", 3.0, True), ("far", -1.0, True)):
         swing = raised if side == "near" else pose.flap * 1.0
         wide = spread if side == "near" else np.clip(np.abs(pose.flap), 0, 1)
-        direction = -np.pi / 2 + 0.25 - 1.35 * swing * (flying > 0) - 1.2 * pose.paw * (side == "near")
+        direction = (
+            -np.pi / 2 + 0.25 - 1.35 * swing * (flying > 0) - 1.2 * pose.paw * (side == "near")
+        )
         span = length * (0.34 + 0.14 * wide)
         tip = along(shoulder, direction, span)
         middle = (shoulder + tip) / 2
-        shapes.append(Shape("wing", limb(shoulder, middle, length * 0.085, length * 0.1), layer, dark))
+        shapes.append(
+            Shape("wing", limb(shoulder, middle, length * 0.085, length * 0.1), layer, dark)
+        )
         shapes.append(Shape("wing", limb(middle, tip, length * 0.1, length * 0.03), layer, dark))
         if side == "near":
             points["wing"] = tip
-    points |= {"head": neck, "back": body, "beak": rigid(np.array([[r * 1.2, r * 0.1]]), neck, tilt)[:, 0]}
+    points |= {
+        "head": neck,
+        "back": body,
+        "beak": rigid(np.array([[r * 1.2, r * 0.1]]), neck, tilt)[:, 0],
+    }
     points["tail"] = (tail + end) / 2
     shapes.sort(key=lambda shape: shape.layer)
     return place(shapes, points, pose, base=length * 0.1)

@@ -14,7 +14,7 @@ from seewhy.worlds.puppets.motion import (
     move,
 )
 from seewhy.worlds.puppets.plan import Act, Member, Plan
-from seewhy.worlds.puppets.shapes import Body, Pose, rotate
+from seewhy.worlds.puppets.shapes import Body, Pose
 from seewhy.worlds.puppets.vocabulary import COLOURS, PEOPLE, QUADRUPEDS, SKINS
 
 Array = np.ndarray
@@ -157,7 +157,9 @@ def held_object(member: Member, holder: Member, pose: Pose, body: Body, nth: int
         turn = 2 * np.pi * (t / 9 + nth / 3)
         middle = body.points["neck"]
         top = holder.size * 0.62
-        centre = middle + np.stack([np.cos(turn) * holder.size * 0.4, -np.abs(np.sin(turn / 2)) * top + 2], 1)
+        centre = middle + np.stack(
+            [np.cos(turn) * holder.size * 0.4, -np.abs(np.sin(turn / 2)) * top + 2], 1
+        )
     else:
         centre = _ball(act, holder, pose, body, t, on)
     return things.thing(member.kind, centre, angle, facing, pose.y, pose.shown, unit)
@@ -171,7 +173,11 @@ def _ball(act: Act, holder: Member, pose: Pose, body: Body, t: Array, on: Array)
     if act.action == "kick":
         since = t - act.start - 5
         last = np.floor((act.end - 1 - act.start - 5) / KICK_PERIOD)
-        q = np.where((since >= 0) & (np.floor(since / KICK_PERIOD) <= last), (since % KICK_PERIOD) / KICK_PERIOD, 0)
+        q = np.where(
+            (since >= 0) & (np.floor(since / KICK_PERIOD) <= last),
+            (since % KICK_PERIOD) / KICK_PERIOD,
+            0,
+        )
         reach = holder.size * (0.3 if holder.kind in _HUMAN else 0.55)
         away = 24 * np.sin(np.pi * q)
         hop = 9 * np.abs(np.sin(2 * np.pi * q)) * (q > 0)
@@ -251,7 +257,9 @@ def paints_of(member: Member) -> dict[str, Paint]:
         }  # fmt: skip
     if kind in (*QUADRUPEDS, "elephant"):
         dark = _plain("black", (35, 30, 30))
-        mane = _plain("black", (50, 38, 32)) if colour != "black" else _plain("grey", (130, 120, 115))
+        mane = (
+            _plain("black", (50, 38, 32)) if colour != "black" else _plain("grey", (130, 120, 115))
+        )
         eye = dark if sum(rgb) > 200 else white
         return {
             "torso": main, "leg": plain, "head": plain, "muzzle": _plain(colour, rgb, 1.12), "ear": shaded,

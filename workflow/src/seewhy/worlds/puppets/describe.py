@@ -94,7 +94,11 @@ PLACES: dict[str, list[tuple[str, str, str, float]]] = {
 }  # fmt: skip
 SWIM_PLACES: dict[str, list[tuple[str, str, str, float]]] = {
     "water": [("in", "the water", "water", 56), ("in", "a lake", "water", 44)],
-    "beach": [("in", "the sea", "water", 50), ("in", "the water", "water", 32), ("in", "the ocean", "water", 18)],
+    "beach": [
+        ("in", "the sea", "water", 50),
+        ("in", "the water", "water", 32),
+        ("in", "the ocean", "water", 18),
+    ],
 }
 
 # Actions that show another one in passing; a sentence that says so is not wrong.
@@ -161,7 +165,9 @@ def places_of(scene: str, action: str) -> list[tuple[str, str, str, float]]:
     return SWIM_PLACES[scene] if action == "swim" else PLACES[scene]
 
 
-def describe_clip(plan: Plan, seed: int, split: str, index: int, purpose: int = 0) -> list[Description]:
+def describe_clip(
+    plan: Plan, seed: int, split: str, index: int, purpose: int = 0
+) -> list[Description]:
     """Twenty descriptions of a clip, the same for the same arguments."""
     rng = clip_generator(seed, split, index, 1000 + purpose)
     return [sample_description(plan, rng) for _ in range(PER_CLIP)]
@@ -241,7 +247,9 @@ def _noun_phrase(
     if rng.random() < colour_chance and not kind and member.kind not in ("banana", "pizza", "box"):
         if member.kind in words.PEOPLE:
             garment = "dress" if member.kind in ("woman", "girl") else "shirt"
-            after = f" in {member.colour}" if rng.random() < 0.4 else f" in a {member.colour} {garment}"
+            after = (
+                f" in {member.colour}" if rng.random() < 0.4 else f" in a {member.colour} {garment}"
+            )
         else:
             noun = f"{member.colour} {noun}"
     text = f"{article} {noun}" if article in ("another", "the", "two", "some") else _article(noun)
@@ -298,7 +306,12 @@ def _wrong_action(plan: Plan, member: Member, rng: np.random.Generator) -> str:
 
 
 def _forms(action: str) -> set[str]:
-    return {v[0].split()[0] for key, verbs in VERBS.items() if key.split()[0] == action.split()[0] for v in verbs}
+    return {
+        v[0].split()[0]
+        for key, verbs in VERBS.items()
+        if key.split()[0] == action.split()[0]
+        for v in verbs
+    }
 
 
 def _verb(sentence: _Sentence, text: str, target: Member | None, rng: np.random.Generator) -> None:
@@ -310,7 +323,11 @@ def _verb(sentence: _Sentence, text: str, target: Member | None, rng: np.random.
     if target is None:
         sentence.say("something")
     elif slot == "b":
-        sentence.name(str(rng.choice(["balls", "three balls", "some balls"])), "instance", str(target.instance))
+        sentence.name(
+            str(rng.choice(["balls", "three balls", "some balls"])),
+            "instance",
+            str(target.instance),
+        )
     else:
         article = "the" if target.kind == "guitar" and rng.random() < 0.6 else "a"
         if target.kind == "ball" and rng.random() < 0.2:
@@ -326,9 +343,17 @@ def _place(
     options = places_of(scene, action)
     if wrong:
         true = {p[1] for p in (*PLACES[scene], *SWIM_PLACES.get(scene, []))}
-        alike = {"road": {"city"}, "city": {"road"}, "beach": {"water", "desert"}, "water": {"beach"}, "desert": {"beach"}}
+        alike = {
+            "road": {"city"},
+            "city": {"road"},
+            "beach": {"water", "desert"},
+            "water": {"beach"},
+            "desert": {"beach"},
+        }
         others = [s for s in words.SCENES if s != scene and s not in alike.get(scene, set())]
-        options = [p for p in PLACES[str(rng.choice(others))] if p[1] not in true and p[2] != "tree"]
+        options = [
+            p for p in PLACES[str(rng.choice(others))] if p[1] not in true and p[2] != "tree"
+        ]
     weights = np.array([p[3] for p in options])
     before, text, refers_to, _ = options[rng.choice(len(options), p=weights / weights.sum())]
     sentence.say(before)

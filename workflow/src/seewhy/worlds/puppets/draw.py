@@ -146,9 +146,7 @@ def _paint_backdrop(backdrop: Backdrop, scale: float) -> tuple[list[Element], Ar
         for polygon in stuff.polygons:
             outline = np.rint((np.array(polygon) + [MARGIN_X, MARGIN_Y]) * scale).astype(int)
             pen.polygon(outline.ravel().tolist(), fill=len(elements))
-        elements.append(
-            Element(0, stuff.name, "", stuff.colour, stuff.texture, (stuff.rgb, rgb2))
-        )
+        elements.append(Element(0, stuff.name, "", stuff.colour, stuff.texture, (stuff.rgb, rgb2)))
     return elements, np.asarray(image)
 
 
@@ -157,7 +155,9 @@ def _element(figure: Figure, part: str, dark: bool) -> Element:
     rgb = [paint.rgb, paint.rgb2 if paint.texture != "plain" else paint.rgb]
     if dark:
         rgb = [tuple(int(v * 0.74) for v in colour) for colour in rgb]
-    return Element(figure.instance, figure.kind, part, paint.colour, paint.texture, (rgb[0], rgb[1]))
+    return Element(
+        figure.instance, figure.kind, part, paint.colour, paint.texture, (rgb[0], rgb[1])
+    )
 
 
 def _surface(figure: Figure) -> Array:
@@ -262,10 +262,20 @@ def _key_points(
             near = np.zeros(frames, bool)
             for dy in (-SUB, 0, SUB):
                 for dx in (-SUB, 0, SUB):
-                    near |= padded[times, cell[:, 1] + SUB + dy, cell[:, 0] + SUB + dx] == figure.instance
+                    near |= (
+                        padded[times, cell[:, 1] + SUB + dy, cell[:, 0] + SUB + dx]
+                        == figure.instance
+                    )
             keep = figure.body.shown
             row = np.stack(
-                [times, np.full(frames, figure.instance), np.full(frames, index[name]), *where.T, inside & near], 1
+                [
+                    times,
+                    np.full(frames, figure.instance),
+                    np.full(frames, index[name]),
+                    *where.T,
+                    inside & near,
+                ],
+                1,
             )
             rows.append(row[keep])
     table = np.concatenate(rows) if rows else np.zeros((0, 6))

@@ -16,7 +16,9 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: int = 8) -> None:
 
     One thread and no time stamps or version strings of the muxer, so equal frames give equal bytes.
     """
-    with av.open(str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}) as file:
+    with av.open(
+        str(path), "w", format="mp4", options={"fflags": "+bitexact", "movflags": "+faststart"}
+    ) as file:
         stream = file.add_stream("libx264", rate=fps, options=_X264)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

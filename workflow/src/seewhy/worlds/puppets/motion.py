@@ -59,7 +59,9 @@ class Setting:
         )
 
 
-def move(action: str, kind: str, size: float, at: Setting, *, anchored_at_end: bool = False) -> Pose:
+def move(
+    action: str, kind: str, size: float, at: Setting, *, anchored_at_end: bool = False
+) -> Pose:
     """The pose of a `kind` of `size` pixels doing `action`.
 
     Args:
@@ -122,7 +124,9 @@ def _cycle(kind: str, size: float, pace: str) -> float:
     return {"walk": 0.42, "run": 0.58}[pace] * size
 
 
-def _gait(kind: str, size: float, at: Setting, distance: Array, under_way: Array, pace: str) -> dict:
+def _gait(
+    kind: str, size: float, at: Setting, distance: Array, under_way: Array, pace: str
+) -> dict:
     """Entries of a pose for a body that has come `distance` [T] pixels."""
     phase = 2 * np.pi * (distance / _cycle(kind, size, pace)) * (-1 if at.backing else 1) + at.beat
     swing = {"walk": 0.55, "run": 0.95}[pace] if kind in PEOPLE or kind == "robot" else (
@@ -284,7 +288,9 @@ def _sit(kind: str, size: float, at: Setting) -> Pose:
     if kind in PEOPLE or kind == "robot":
         arms = np.zeros((at.frames, 4))
         arms[:, 0] = arms[:, 2] = 0.7
-        return _with(_rest(at), front=False, sit=1.0, nod=look, arms=arms, paw=0.12 * np.sin(t / 1.7) * on)
+        return _with(
+            _rest(at), front=False, sit=1.0, nod=look, arms=arms, paw=0.12 * np.sin(t / 1.7) * on
+        )
     return _with(_rest(at), sit=1.0, nod=look, phase=t * 0.9)
 
 
@@ -299,7 +305,9 @@ def _kick(kind: str, size: float, at: Setting) -> Pose:
     swing = 1.25 * np.exp(-((q - 0.3) ** 2) / 2.2) - 0.85 * np.exp(-((q + 3) ** 2) / 2.5)
     arms = np.zeros((at.frames, 4))
     arms[:, 0], arms[:, 2] = -0.7 * swing * live, 0.9 * swing * live
-    return _with(_rest(at), front=False, paw=swing * live, arms=arms, lean=-0.2 * np.abs(swing) * live)
+    return _with(
+        _rest(at), front=False, paw=swing * live, arms=arms, lean=-0.2 * np.abs(swing) * live
+    )
 
 
 def _throw(kind: str, size: float, at: Setting) -> Pose:

@@ -80,7 +80,9 @@ def _leg(pose: Pose, hip: np.ndarray, length: float, width: float, sign: float):
         root = hip + [sign * width * 0.5, 0.0]
         knee = along(root, spread, half * scale)
         return root, knee, along(knee, spread * 0.6, half * scale)
-    thigh = pose.stride * np.sin(phase) + 1.15 * pose.sit + pose.paw * (sign > 0) + 0.8 * pose.crouch
+    thigh = (
+        pose.stride * np.sin(phase) + 1.15 * pose.sit + pose.paw * (sign > 0) + 0.8 * pose.crouch
+    )
     knee_bend = 0.06 + pose.stride * np.maximum(0.0, np.cos(phase)) * 1.1
     knee_bend = knee_bend + 1.15 * pose.sit + 1.5 * pose.crouch
     root = hip + [sign * width * 0.12, 0.0]
@@ -155,7 +157,11 @@ def _head(kind: str, frame: _Frame, pose: Pose) -> list[Shape]:
     shapes += [Shape("eye", oval(spot(*e), r * 0.14, r * 0.2, n=6), 5.3) for e in eyes]
     smile = (-0.3, 0.3) if pose.front else (0.35, 0.85)
     shapes.append(
-        Shape("mouth", patch((smile[0], 0.5), (smile[1], 0.45), (smile[1], 0.62), (smile[0], 0.66)), 5.3)
+        Shape(
+            "mouth",
+            patch((smile[0], 0.5), (smile[1], 0.45), (smile[1], 0.62), (smile[0], 0.66)),
+            5.3,
+        )
     )
     back = -0.35 * ahead  # hair lies behind the face
     if kind == "man":
@@ -179,7 +185,9 @@ def _head(kind: str, frame: _Frame, pose: Pose) -> list[Shape]:
         tails = [(-1.25, 0.25), (1.25, 0.25)] if pose.front else [(-1.2, 0.3)]
         for x, y in tails:
             shapes.append(Shape("hair", oval(spot(x, y), r * 0.38, r * 0.62), 4.9))
-            shapes.append(Shape("ribbon", oval(spot(x * 0.83, y - 0.55), r * 0.3, r * 0.24, n=8), 5.4))
+            shapes.append(
+                Shape("ribbon", oval(spot(x * 0.83, y - 0.55), r * 0.3, r * 0.24, n=8), 5.4)
+            )
         fringe = patch(
             (-1.0, 0.1), (-1.0, -0.5), (-0.5, -1.08), (0.5, -1.08), (1.0, -0.45), (0.7, -0.3),
             (0.0, -0.5), (-0.6 + back * 0.5, -0.2),
@@ -194,5 +202,7 @@ def _head(kind: str, frame: _Frame, pose: Pose) -> list[Shape]:
         )
         shapes += [Shape("hat", dome, 5.2), Shape("hat", peak, 5.4)]
         if not pose.front:
-            shapes.append(Shape("hair", patch((-1.0, -0.3), (-0.5, -0.3), (-0.6, 0.3), (-0.95, 0.3)), 5.1))
+            shapes.append(
+                Shape("hair", patch((-1.0, -0.3), (-0.5, -0.3), (-0.6, 0.3), (-0.95, 0.3)), 5.1)
+            )
     return shapes

@@ -109,9 +109,7 @@ def clip_generator(seed: int, split: str, index: int, purpose: int = 0) -> np.ra
     return np.random.default_rng([int(seed), _SPLIT_KEYS[split], int(index), purpose])
 
 
-def plan_clip(
-    seed: int, split: str, index: int, *, frames: int = 32, purpose: int = 0
-) -> Plan:
+def plan_clip(seed: int, split: str, index: int, *, frames: int = 32, purpose: int = 0) -> Plan:
     """Decide on clip `index` of `split`.
 
     Args:
@@ -186,7 +184,9 @@ def half_width(kind: str, size: float) -> float:
     return size * (0.22 if kind in words.PEOPLE or kind == "robot" else 0.5)
 
 
-def _zone(view: np.ndarray, half: float, left: float = 0.0, right: float = 64.0) -> tuple[float, float]:
+def _zone(
+    view: np.ndarray, half: float, left: float = 0.0, right: float = 64.0
+) -> tuple[float, float]:
     """Where the middle of a body can be and (nearly) stay in the frame."""
     low = view[:, 0].max() + left + half * 0.9 + 1
     high = view[:, 0].min() + right - half * 0.9 - 1
@@ -265,7 +265,11 @@ def _compose(rng, action, actor, scene, frames, split, rarity, held_out) -> Plan
     mine, other = (0.0, 64.0), (0.0, 64.0)
     if company != "alone":
         share = 35.0 if company == "two" else 42.0
-        mine, other = ((0.0, share), (share - 2, 64.0)) if rng.random() < 0.5 else ((64 - share, 64.0), (0.0, 66 - share))
+        mine, other = (
+            ((0.0, share), (share - 2, 64.0))
+            if rng.random() < 0.5
+            else ((64 - share, 64.0), (0.0, 66 - share))
+        )
     _add_actor(rng, cast, backdrop, view, action, actor, mine, frames, rarity)
     if company == "two":
         _add_actor(rng, cast, backdrop, view, *second, other, frames, None)
@@ -277,7 +281,17 @@ def _compose(rng, action, actor, scene, frames, split, rarity, held_out) -> Plan
         taken = tuple(m.colour for m in cast if m.kind == kind)
         _add_idle(rng, cast, backdrop, view, kind, company, other, frames, taken)
     rarities = (rarity[0],) if rarity else ()
-    return Plan(scene, scene_seed, camera, view, frames, tuple(cast), rarities, held_out, int(rng.integers(2**31)))
+    return Plan(
+        scene,
+        scene_seed,
+        camera,
+        view,
+        frames,
+        tuple(cast),
+        rarities,
+        held_out,
+        int(rng.integers(2**31)),
+    )
 
 
 def _second_actor(rng, action, actor, scene, split) -> tuple[str, str] | None:
@@ -289,9 +303,16 @@ def _second_actor(rng, action, actor, scene, split) -> tuple[str, str] | None:
     for _ in range(60):
         kind, other = pairs[rng.choice(len(pairs), p=weights)]
         if other == action or other in _ALONE or scene not in words.scenes_for(kind, other):
-            if not (scene in words.RARE_SCENES and other != "swim" and other not in _ALONE and other != action):
+            if not (
+                scene in words.RARE_SCENES
+                and other != "swim"
+                and other not in _ALONE
+                and other != action
+            ):
                 continue
-        if "ride" in (action, other) and (kind in ("horse", *words.VEHICLES) or actor in ("horse", *words.VEHICLES)):
+        if "ride" in (action, other) and (
+            kind in ("horse", *words.VEHICLES) or actor in ("horse", *words.VEHICLES)
+        ):
             continue
         # One held-out triple is for the main actor to show; the second never adds another.
         if (kind, other, scene) in words.held_out():
@@ -340,7 +361,15 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
     )  # fmt: skip
     cast.append(member)
     if action == "chase":
-        prey = str(rng.choice([k for k in ("man", "woman", "girl", "boy", "dog", "cat", "horse") if k != kind and (k != "horse" or kind in ("horse", "dog"))]))
+        prey = str(
+            rng.choice(
+                [
+                    k
+                    for k in ("man", "woman", "girl", "boy", "dog", "cat", "horse")
+                    if k != kind and (k != "horse" or kind in ("horse", "dog"))
+                ]
+            )
+        )
         if kind not in words.PEOPLE and rng.random() < 0.4:
             prey = "bird" if kind == "cat" else prey
         cast.append(

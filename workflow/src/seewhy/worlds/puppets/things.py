@@ -93,7 +93,13 @@ LAYERS = {"chair": -4.0, "guitar": 3.6, "cup": 6.0, "apple": 6.0, "banana": 6.0,
 """Where an object lies between the layers of the actor that holds it."""
 
 
-def thing(kind: str, centre: Array, angle: Array, facing: Array, depth: Array, shown: Array,
+def thing(
+    kind: str,
+    centre: Array,
+    angle: Array,
+    facing: Array,
+    depth: Array,
+    shown: Array,
     unit: float = 0.0,
 ) -> Body:
     """An object of class `kind` whose middle is at `centre` [T, 2], canvas pixels."""
@@ -107,7 +113,10 @@ def thing(kind: str, centre: Array, angle: Array, facing: Array, depth: Array, s
         return oval(origin + np.array([x, y]) * unit, rx * unit, ry * unit, n=n)
 
     if kind == "ball":
-        shapes = [Shape("ball", disc(0, 0, 1, 1, 16)), Shape("mark", patch((-0.95, -0.2), (0.95, -0.2), (0.95, 0.2), (-0.95, 0.2)), 0.1)]
+        shapes = [
+            Shape("ball", disc(0, 0, 1, 1, 16)),
+            Shape("mark", patch((-0.95, -0.2), (0.95, -0.2), (0.95, 0.2), (-0.95, 0.2)), 0.1),
+        ]
     elif kind == "apple":
         shapes = [
             Shape("fruit", disc(0, 0, 1, 0.95)),

@@ -1,0 +1,15 @@
+"""Puppets: a procedural world of short videos with exact truth for every pixel.
+
+Vector actors do things in scenes; everything that is to be known about a clip (who, what, where,
+when, which part, which colour, which words name it) is a reading of the raster it was drawn from.
+
+Usage::
+
+    render_clips("data/puppets/trimmed", seed=1)
+    clip = draw_clip(1, "test", 17)  # any clip again, alone
+"""
+
+from seewhy.worlds.puppets.clip import Clip, draw_clip
+from seewhy.worlds.puppets.world import render_clips
+
+__all__ = ["Clip", "draw_clip", "render_clips"]
