@@ -18,7 +18,6 @@ OUTPUTS:
 SEEDS = config["captioner"]["seeds"]
 MODELS = list(config["captioner"]["models"])
 LAMBDAS = config["sweep"]["lambdas"]
-SHAPE = ["features", "concat_cnn", "encoder", "embedding", "decoder", "attention", "interpreter"]
 
 
 def captioner_settings(wildcards):
@@ -58,6 +57,13 @@ rule train_captioner:
         captioner=captioner_settings,
     script:
         "../scripts/train_captioner.py"
+
+
+rule trained_captioners:
+    """All models of Table 2."""
+    localrule: True
+    input:
+        expand("models/captioner/{model}-seed{seed}.safetensors", model=MODELS, seed=SEEDS),
 
 
 rule caption_clips:
