@@ -8,7 +8,8 @@ import pytest
 
 from seewhy.corpora.canonical import write_tables
 from seewhy.files import read_json
-from seewhy.text.topics import mine_topics, read_topic_vectors
+from seewhy.text.mining import mine_topics
+from seewhy.text.vectors import read_topic_vectors
 
 MSVD = Path(__file__).parents[3] / "shared" / "data" / "msvd"
 CAPTIONS = {split: MSVD / f"sents_{split}_lc_nopunc.txt" for split in ("train", "val")}

@@ -87,6 +87,7 @@ def test_weird_text_gets_an_answer(meteor):
     ]
     statistics = meteor.statistics(weird, [["a man ||| rides\nhere"]] * len(weird))
     assert statistics.shape == (len(weird), STATISTICS)
+    assert list(statistics[:4, 0]) == [3, 0, 1, 4]  # words of each, none lost to the bars
     # and it still answers the next question rightly
     assert meteor.scores(meteor.statistics(["a cat"], [["a cat"]]))[1] == 1.0
 

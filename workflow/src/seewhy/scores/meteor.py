@@ -113,7 +113,7 @@ class Meteor:
                 stderr=subprocess.PIPE,
                 env=environment,
                 encoding="utf-8",
-                errors="replace",
+                errors="replace",  # half a surrogate pair cannot be sent
             )
         except OSError as error:
             raise InputError(
@@ -246,7 +246,6 @@ def _jar() -> Path:
 
 def _plain(text: str) -> str:
     """`text` on one line, without the mark that parts the fields."""
-    text = text.encode("utf-8", "ignore").decode()  # half a surrogate pair cannot be sent
     return " ".join(text.replace("|||", " ").split())
 
 

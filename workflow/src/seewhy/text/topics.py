@@ -1,18 +1,8 @@
-"""Topics in human descriptions, and which of them each clip has (captioning paper, section 2.3).
+"""Topics in human descriptions (captioning paper, section 2.3).
 
-All descriptions of a clip together are one document. Latent Dirichlet allocation on the documents
-of the train split gives N_t topics (`seewhy.text.engines`). A clip's topic vector is
-
-    s = [t_1, …, t_Nt] in {0, 1}^Nt,   t_i = 1 where topic i occurs in the clip's descriptions,
-
-read from the topic of each token: of the train clips as the sampler left them, of all others by
-inference with the topics fixed. "Occurs" has two readings:
-
-- `any`: at least one token, the paper's wording. A single token's topic is mostly chance.
-- `share`: at least 5% of the clip's tokens.
-
-The variational engine gives each token to several topics in part; both rules then take the expected
-number of tokens (`any`: at least one).
+All descriptions of a clip together are one document, and latent Dirichlet allocation on the
+documents of the train split gives N_t topics (`seewhy.text.engines`). Which of them a clip has, its
+topic vector, is read from the tokens under each topic (`seewhy.text.vectors`).
 """
 
 from __future__ import annotations
@@ -26,20 +16,16 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 from gensim.corpora import Dictionary
 from gensim.parsing.preprocessing import STOPWORDS
 
-from seewhy.corpora.canonical import SPLITS, read_csv, read_table
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, read_json, whole_file, write_json
 from seewhy.text.engines import Engine, engine_named
-from seewhy.text.measures import jaccard, npmi_coherence, topic_diversity
 from seewhy.text.tokens import tokenise
 
 log = logging.getLogger(__name__)
 
-RULES = ("share", "any")
 TOP_WORDS = 25  # words of each topic that are written to topics.json
 # gensim's list of stop words has words in it that say what is to be seen.
 KEPT_WORDS = (
@@ -96,7 +82,7 @@ class Topics:
             `[clips, topics]`; deterministic, and the same for a clip whatever stands beside it.
         """
         known = set(self.words)
-        documents = [[w for w in _document(texts) if w in known] for texts in descriptions]
+        documents = [[w for w in document(texts) if w in known] for texts in descriptions]
         return self.engine.token_counts(documents)
 
     def save(self, path: str | Path) -> None:
@@ -153,34 +139,6 @@ class Topics:
         return cls(names, words, topic_word, engine, settings)
 
 
-def topic_vectors(
-    token_counts: np.ndarray, *, rule: str = "share", min_share: float = 0.05
-) -> np.ndarray:
-    """The topic vectors s of clips (captioning paper, before eq. 8).
-
-    Args:
-        token_counts: tokens of each clip under each topic, `[clips, topics]`.
-        rule: `share` or `any`, see the module's head.
-        min_share: of a clip's tokens, for `share`.
-
-    Returns:
-        0/1, uint8 `[clips, topics]`; a clip without tokens has no topic.
-
-    Raises:
-        InputError: unknown rule, or a share outside 0 … 1.
-    """
-    if rule not in RULES:
-        raise InputError(f"topic rule {rule!r}: unknown; it is one of {', '.join(RULES)}")
-    if not 0 < min_share <= 1:
-        raise InputError(f"min_share ({min_share}): must be above 0 and at most 1")
-    counts = np.asarray(token_counts)
-    if rule == "any":
-        return (counts >= 1).astype(np.uint8)
-    # A quotient of whole numbers rounds as the setting does: 7 of 140 tokens are 0.05.
-    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1e-300)
-    return (shares >= min_share).astype(np.uint8)
-
-
 def fit_topics(
     descriptions: Sequence[Sequence[str]],
     *,
@@ -232,7 +190,7 @@ def fit_topics(
         if not right:
             raise InputError(f"{name} ({value}): out of range")
     engine_class = engine_named(engine)
-    documents = [_document(texts) for texts in descriptions]
+    documents = [document(texts) for texts in descriptions]
     words = _vocabulary(
         documents,
         left_out=(STOPWORDS - set(kept_words)) | set(stop_words),
@@ -285,145 +243,6 @@ def fit_topics(
     return Topics(names, tuple(words), topic_word, fitted, settings), counts
 
 
-def mine_topics(
-    corpus: str | Path,
-    *,
-    topics_path: str | Path,
-    vectors_path: str | Path,
-    table_path: str | Path,
-    metrics_path: str | Path,
-    rule: str = "share",
-    min_share: float = 0.05,
-    **settings: Any,
-) -> Topics:
-    """Mine the topics of a corpus and write them, the topic vectors, Table 1 and the measures.
-
-    Args:
-        corpus: folder in canonical form. Captions known to be wrong stay in: they are the ordinary
-            noise of human descriptions.
-        topics_path: JSON, with a ``.h5`` of the same stem beside it (`Topics.load`).
-        vectors_path: CSV, `clip`, `split` and a 0/1 column a topic (`read_topic_vectors`); clips
-            without descriptions are left out.
-        table_path: CSV, the paper's Table 1: `topic`, `name`, `words` (the five most probable),
-            `clips` (share of train clips), `coherence`; most frequent first.
-        metrics_path: JSON.
-        rule: `share` or `any`.
-        min_share: for `share`.
-        settings: see `fit_topics`.
-
-    Raises:
-        InputError: unusable corpus or settings.
-    """
-    topic_vectors(np.zeros((1, 1)), rule=rule, min_share=min_share)  # before the long work
-    clips = read_table(corpus, "clips")
-    texts = read_table(corpus, "captions").groupby("clip", sort=False)["text"].agg(list)
-    clips = clips[clips["clip"].isin(texts.index)].reset_index(drop=True)
-    splits = {split: clips.loc[clips["split"] == split, "clip"].tolist() for split in SPLITS}
-    if not splits["train"]:
-        raise InputError(f"{corpus}: no clip of the train split has captions; add them")
-    train = [texts[clip] for clip in splits["train"]]
-    topics, (counts, *later) = fit_topics(train, **settings)
-    vectors = {"train": topic_vectors(counts, rule=rule, min_share=min_share)}
-    for split in ("val", "test"):
-        found = topics.token_counts([texts[clip] for clip in splits[split]])
-        vectors[split] = topic_vectors(found, rule=rule, min_share=min_share)
-    documents = [_document(descriptions) for descriptions in train]
-    top = topics.top_words(TOP_WORDS)
-    coherence = npmi_coherence(top, documents)
-    topics.save(topics_path)
-    write_topic_vectors(vectors_path, splits, vectors, topics.names)
-    share = vectors["train"].mean(0)
-    table = pd.DataFrame(
-        {
-            "topic": range(len(topics)),
-            "name": topics.names,
-            "words": [", ".join(words[:5]) for words in top],
-            "clips": share.round(4),
-            "coherence": coherence.round(4),
-        }
-    ).sort_values("clips", ascending=False, kind="stable")
-    with whole_file(table_path) as temporary:
-        table.to_csv(temporary, index=False)
-    metrics = {
-        "engine": topics.settings["engine"],
-        "n_topics": len(topics),
-        "rule": rule,
-        "documents": len(documents),
-        "vocabulary": len(topics.words),
-        "tokens": round(float(counts.sum())),
-        "coherence_npmi": round(float(coherence.mean()), 4),
-        "diversity_10": round(topic_diversity(top, top=10), 4),
-        "diversity_25": round(topic_diversity(top, top=25), 4),
-        "topics_without_clips": int((share == 0).sum()),
-        "topics_per_clip": {
-            split: round(float(s.sum(1).mean()), 4) for split, s in vectors.items() if len(s)
-        },
-    }
-    if later:
-        metrics["stability_jaccard"] = {
-            rule: round(
-                jaccard(
-                    *(topic_vectors(c, rule=rule, min_share=min_share) for c in (counts, later[0]))
-                ),
-                4,
-            )
-            for rule in RULES
-        }
-    write_json(metrics_path, metrics)
-    return topics
-
-
-def write_topic_vectors(
-    path: str | Path,
-    clips: Mapping[str, Sequence[str]],
-    vectors: Mapping[str, np.ndarray],
-    names: Sequence[str],
-) -> None:
-    """Write topic vectors as CSV.
-
-    Args:
-        path: the file.
-        clips: of each split the clips.
-        vectors: of each split 0/1 `[clips, topics]`.
-        names: of the topics.
-    """
-    parts = []
-    for split, s in vectors.items():
-        part = pd.DataFrame(s, columns=list(names))
-        part.insert(0, "clip", list(clips[split]))
-        part.insert(1, "split", split)
-        parts.append(part)
-    with whole_file(path) as temporary:
-        pd.concat(parts).to_csv(temporary, index=False)
-
-
-def read_topic_vectors(path: str | Path, *, split: str | None = None) -> pd.DataFrame:
-    """Read topic vectors: 0/1 uint8, a row a clip (the index), a column a topic.
-
-    Args:
-        path: what `write_topic_vectors` wrote.
-        split: only the clips of this split.
-
-    Raises:
-        InputError: not such a file, or it holds no clip of the split.
-    """
-    table = read_csv(path)
-    if list(table.columns[:2]) != ["clip", "split"] or len(table.columns) < 3:
-        raise InputError(
-            f"{path}: not topic vectors (columns clip, split, topics); mine them again"
-        )
-    if split is not None:
-        table = table[table["split"] == split]
-    if table.empty or table["clip"].duplicated().any():
-        raise InputError(
-            f"{path}: has no clips{f' of the split {split}' if split else ''}, or twice"
-        )
-    vectors = table.drop(columns="split").set_index("clip")
-    if not vectors.isin(["0", "1"]).all(axis=None):
-        raise InputError(f"{path}: a topic vector has a value that is not 0 or 1; mine them again")
-    return vectors.astype(np.uint8)
-
-
 def topic_names(top_words: Sequence[Sequence[str]], weights: Sequence[float]) -> tuple[str, ...]:
     """Name each topic by its top word, or by as many top words as tell it apart.
 
@@ -443,7 +262,8 @@ def topic_names(top_words: Sequence[Sequence[str]], weights: Sequence[float]) ->
     return tuple(names)
 
 
-def _document(texts: Sequence[str]) -> list[str]:
+def document(texts: Sequence[str]) -> list[str]:
+    """The tokens of a clip's descriptions, one after the other."""
     return [token for text in texts for token in tokenise(text)]
 
 
