@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seewhy.backbones import googlenet, load_backbone
+from seewhy.backbones import load_backbone
 from seewhy.backbones.slim_inception import InceptionBlock, SlimInception, fold_batch_norm
 from seewhy.backbones.torchvision_import import import_torchvision
 from seewhy.errors import InputError
+from seewhy.vision import BACKBONES, check_weights
 
 
 def shake(network, seed=0):
@@ -223,11 +224,13 @@ def test_googlenet_must_be_torchvisions_published_file_unless_told(torchvision_g
 
 
 def test_missing_googlenet_says_where_to_get_it(tmp_path):
-    with pytest.raises(
-        InputError, match=r"none\.pth: no such file of weights; get https://"
-    ):
+    with pytest.raises(InputError, match=r"none\.pth: no such file of weights; get https://"):
         load_backbone("googlenet", tmp_path / "none.pth")
-    assert googlenet.SHA256 in googlenet.URL
+    with pytest.raises(
+        InputError, match=r"backbone\.weights: googlenet needs a file of weights; get"
+    ):
+        check_weights("googlenet", None)
+    assert BACKBONES["googlenet"].sha256 in BACKBONES["googlenet"].url
 
 
 def test_missing_slim_inception_names_the_rule(tmp_path):
@@ -236,7 +239,7 @@ def test_missing_slim_inception_names_the_rule(tmp_path):
 
 
 def test_unknown_backbone():
-    with pytest.raises(InputError, match=r"backbone.name: 'vgg' is not one of slim_inception"):
+    with pytest.raises(InputError, match=r"backbone\.name: 'vgg' is not one of slim_inception"):
         load_backbone("vgg", "random")
 
 

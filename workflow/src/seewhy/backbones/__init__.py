@@ -22,10 +22,10 @@ from seewhy.backbones import googlenet, slim_inception
 from seewhy.backbones.device import autocast, choose_device, choose_precision
 from seewhy.backbones.weights import check_hash, digest_of_tensors, load_into, read_weights
 from seewhy.errors import InputError
+from seewhy.vision import about_backbone, check_weights
 
 log = logging.getLogger(__name__)
 
-BACKBONES = ("slim_inception", "googlenet")
 FEATURES = 1024
 
 
@@ -45,7 +45,7 @@ class Backbone:
         self, name: str, network: nn.Module, *, weights: str, device: str, precision: str
     ) -> None:
         self.name, self.weights = name, weights
-        self.input_size = {"slim_inception": 64, "googlenet": 224}[name]
+        self.input_size = about_backbone(name).input_size
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device, training=False)
         self.network = (
@@ -108,8 +108,7 @@ def load_backbone(
         "slim_inception": _slim_inception,
         "googlenet": _googlenet,
     }
-    if name not in builders:
-        raise InputError(f"backbone.name: {name!r} is not one of {', '.join(BACKBONES)}")
+    about_backbone(name)
     if str(weights) == "random":
         log.warning(
             "backbone %s has RANDOM weights: its features mean nothing, use them for tries only",
@@ -129,8 +128,7 @@ def load_backbone(
 
 
 def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
-    if not path.exists():
-        raise InputError(f"{path}: no such file of weights; run the rule train_backbone")
+    check_weights("slim_inception", path)
     digest = check_hash(path, sha256)
     tensors, about = read_weights(path)
     if about.get("architecture") != "slim_inception":
@@ -149,12 +147,8 @@ def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
 
 
 def _googlenet(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
-    if not path.exists():
-        raise InputError(
-            f"{path}: no such file of weights; get {googlenet.URL} (about 50 MB), put it there (or "
-            "set backbone.weights to where it is), or set backbone.weights to random for a try"
-        )
-    digest = check_hash(path, googlenet.SHA256 if sha256 is None else sha256)
+    check_weights("googlenet", path)
+    digest = check_hash(path, about_backbone("googlenet").sha256 if sha256 is None else sha256)
     tensors, _ = read_weights(path)
     network = googlenet.GoogLeNet()
     load_into(network.layers, googlenet.without_auxiliary(tensors), path, "googlenet")

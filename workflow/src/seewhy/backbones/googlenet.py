@@ -20,10 +20,6 @@ from torch import Tensor, nn
 from seewhy.backbones.torchvision_import import import_torchvision
 
 FEATURES = 1024
-INPUT_SIZE = 224
-FILE = "googlenet-1378be20.pth"
-URL = f"https://download.pytorch.org/models/{FILE}"
-SHA256 = "1378be20"  # torchvision's file names carry the first eight digits
 
 
 class GoogLeNet(nn.Module):

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 FEATURES = 1024
-INPUT_SIZE = 64
 
 
 class ConvolutionBlock(nn.Sequential):
