@@ -10,6 +10,7 @@ Usage::
 """
 
 from seewhy.worlds.puppets.clip import Clip, draw_clip
+from seewhy.worlds.puppets.untrimmed import draw_untrimmed, render_untrimmed
 from seewhy.worlds.puppets.world import render_clips
 
-__all__ = ["Clip", "draw_clip", "render_clips"]
+__all__ = ["Clip", "draw_clip", "draw_untrimmed", "render_clips", "render_untrimmed"]

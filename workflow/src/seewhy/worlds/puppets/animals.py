@@ -88,8 +88,12 @@ def quadruped(kind: str, length: float, pose: Pose) -> Body:
         shapes.append(
             Shape("mane", limb(crest[0], crest[1], neck_width * 0.65, neck_width * 0.6), 1.6)
         )
+    middle_of_body = np.array([-0.27 * length, 0.0])  # x is the middle, not the hips
+    for shape in shapes:
+        shape.points = shape.points + middle_of_body
+    points = {name: point + middle_of_body for name, point in points.items()}
     shapes.sort(key=lambda shape: shape.layer)
-    return place(shapes, points, pose, base=0.0)
+    return place(shapes, points, pose)
 
 
 def _droop(kind: str) -> float:

@@ -100,7 +100,7 @@ def body_of(kind: str, size: float, pose: Pose) -> Body:
 
 
 def _mount(plan: Plan, rider: Member, mount: Member) -> tuple[Pose, Body]:
-    pose = move("run", mount.kind, mount.size, setting_of(plan, rider, rider.acts[0], rider.x))
+    pose = move("ride", mount.kind, mount.size, setting_of(plan, rider, rider.acts[0], rider.x))
     return pose, body_of(mount.kind, mount.size, pose)
 
 

@@ -11,7 +11,8 @@ from seewhy.errors import InputError
 from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.describe import Description, describe_clip
 from seewhy.worlds.puppets.draw import Drawing, draw
-from seewhy.worlds.puppets.plan import Plan, plan_clip
+from seewhy.worlds.puppets.plan import Plan
+from seewhy.worlds.puppets.sampling import plan_clip
 from seewhy.worlds.puppets.scenes import build_scene
 
 

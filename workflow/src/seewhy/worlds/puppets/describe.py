@@ -6,6 +6,7 @@ Lower-case words without punctuation, as people describe short videos. Words of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,19 +17,21 @@ from seewhy.worlds.puppets.plan import Member, Plan, clip_generator
 
 PER_CLIP = 20
 WRONG_SHARE = 0.05
+PLACED, COLOURED, HURRIED, AGREED = 0.42, 0.2, 0.1, 0.52
+"""Chances of a place, of a colour, of an adverb, and of `is` with the -ing form."""
 
 # Word and weight; what a class may be called.
 NOUNS: dict[str, dict[str, float]] = {
-    "man": {"man": 70, "guy": 12, "person": 14, "gentleman": 4},
-    "woman": {"woman": 70, "lady": 16, "person": 14},
-    "girl": {"girl": 74, "child": 8, "kid": 8, "little girl": 10},
-    "boy": {"boy": 74, "child": 8, "kid": 8, "little boy": 10},
-    "dog": {"dog": 80, "puppy": 10, "animal": 10},
-    "cat": {"cat": 80, "kitten": 10, "animal": 10},
-    "horse": {"horse": 84, "pony": 6, "animal": 10},
-    "bird": {"bird": 86, "parrot": 8, "animal": 6},
-    "car": {"car": 82, "vehicle": 10, "automobile": 8},
-    "motorcycle": {"motorcycle": 70, "motorbike": 14, "bike": 10, "vehicle": 6},
+    "man": {"man": 58, "guy": 18, "person": 16, "gentleman": 8},
+    "woman": {"woman": 58, "lady": 24, "person": 18},
+    "girl": {"girl": 58, "child": 12, "kid": 12, "little girl": 12, "young girl": 6},
+    "boy": {"boy": 58, "child": 12, "kid": 12, "little boy": 12, "young boy": 6},
+    "dog": {"dog": 66, "puppy": 18, "animal": 16},
+    "cat": {"cat": 66, "kitten": 18, "animal": 16},
+    "horse": {"horse": 70, "pony": 14, "animal": 16},
+    "bird": {"bird": 72, "parrot": 16, "animal": 12},
+    "car": {"car": 68, "vehicle": 20, "automobile": 12},
+    "motorcycle": {"motorcycle": 56, "motorbike": 18, "bike": 16, "vehicle": 10},
     "robot": {"robot": 88, "machine": 12},
     "elephant": {"elephant": 90, "animal": 10},
     "ball": {"ball": 100},
@@ -47,35 +50,35 @@ NOUNS: dict[str, dict[str, float]] = {
 # chased, {b}: the balls of a juggler.
 _V = tuple[str, str, float]
 VERBS: dict[str, list[_V]] = {
-    "walk": [("walking", "walks", 78), ("strolling", "strolls", 10), ("moving around", "moves around", 8), ("taking a walk", "takes a walk", 4)],
-    "run": [("running", "runs", 80), ("jogging", "jogs", 10), ("racing around", "races around", 6), ("moving around", "moves around", 4)],
-    "jump": [("jumping", "jumps", 78), ("hopping", "hops", 12), ("jumping up and down", "jumps up and down", 10)],
-    "spin": [("spinning", "spins", 74), ("turning around", "turns around", 14), ("spinning in circles", "spins in circles", 12)],
-    "dance": [("dancing", "dances", 88), ("doing a dance", "does a dance", 12)],
-    "wave": [("waving", "waves", 84), ("saying hello", "says hello", 10), ("greeting someone", "greets someone", 6)],
-    "fall": [("falling down", "falls down", 70), ("falling over", "falls over", 18), ("tumbling to the ground", "tumbles to the ground", 12)],
-    "get up": [("getting up", "gets up", 76), ("rising from the ground", "rises from the ground", 12), ("getting back up", "gets back up", 12)],
-    "stop": [("stopping", "stops", 66), ("coming to a halt", "comes to a halt", 18), ("slowing down", "slows down", 16)],
-    "start": [("starting to move", "starts to move", 72), ("setting off", "sets off", 16), ("beginning to move", "begins to move", 12)],
-    "enter": [("entering", "enters", 40), ("coming in", "comes in", 48), ("arriving", "arrives", 12)],
-    "leave": [("leaving", "leaves", 72), ("going away", "goes away", 18), ("departing", "departs", 10)],
-    "sit": [("sitting", "sits", 80), ("resting", "rests", 12), ("taking a rest", "takes a rest", 8)],
-    "sit chair": [("sitting on {o}", "sits on {o}", 74), ("sitting", "sits", 14), ("resting on {o}", "rests on {o}", 12)],
-    "kick": [("kicking {o}", "kicks {o}", 82), ("playing with {o}", "plays with {o}", 12), ("playing soccer", "plays soccer", 6)],
-    "throw": [("throwing {o}", "throws {o}", 82), ("tossing {o}", "tosses {o}", 12), ("playing with {o}", "plays with {o}", 6)],
-    "bounce": [("bouncing {o}", "bounces {o}", 80), ("playing with {o}", "plays with {o}", 14), ("dribbling {o}", "dribbles {o}", 6)],
-    "eat": [("eating {o}", "eats {o}", 78), ("eating", "eats", 14), ("biting {o}", "bites {o}", 8)],
-    "eat bowl": [("eating from {o}", "eats from {o}", 68), ("eating", "eats", 20), ("feeding from {o}", "feeds from {o}", 12)],
-    "drink": [("drinking from {o}", "drinks from {o}", 74), ("drinking", "drinks", 20), ("sipping from {o}", "sips from {o}", 6)],
-    "play": [("playing {o}", "plays {o}", 84), ("playing music", "plays music", 10), ("strumming {o}", "strums {o}", 6)],
-    "ride": [("riding {m}", "rides {m}", 90), ("on {m}", "is on {m}", 10)],
-    "swim": [("swimming", "swims", 88), ("paddling", "paddles", 12)],
-    "fly": [("flying", "flies", 88), ("flapping its wings", "flaps its wings", 12)],
-    "drive": [("driving", "drives", 72), ("driving around", "drives around", 18), ("moving around", "moves around", 10)],
-    "chase": [("chasing {m}", "chases {m}", 82), ("running after {m}", "runs after {m}", 18)],
-    "juggle": [("juggling {b}", "juggles {b}", 76), ("juggling", "juggles", 24)],
-    "crawl": [("crawling", "crawls", 82), ("creeping", "creeps", 18)],
-    "push": [("pushing {o}", "pushes {o}", 86), ("shoving {o}", "shoves {o}", 14)],
+    "walk": [("walking", "walks", 62), ("strolling", "strolls", 16), ("moving around", "moves around", 12), ("taking a walk", "takes a walk", 10)],
+    "run": [("running", "runs", 62), ("jogging", "jogs", 16), ("racing around", "races around", 12), ("moving around", "moves around", 10)],
+    "jump": [("jumping", "jumps", 60), ("hopping", "hops", 20), ("jumping up and down", "jumps up and down", 20)],
+    "spin": [("spinning", "spins", 54), ("turning around", "turns around", 24), ("spinning in circles", "spins in circles", 22)],
+    "dance": [("dancing", "dances", 70), ("doing a dance", "does a dance", 16), ("moving to the music", "moves to the music", 14)],
+    "wave": [("waving", "waves", 66), ("saying hello", "says hello", 20), ("greeting someone", "greets someone", 14)],
+    "fall": [("falling down", "falls down", 52), ("falling over", "falls over", 28), ("tumbling to the ground", "tumbles to the ground", 20)],
+    "get up": [("getting up", "gets up", 56), ("rising from the ground", "rises from the ground", 22), ("getting back up", "gets back up", 22)],
+    "stop": [("stopping", "stops", 50), ("coming to a halt", "comes to a halt", 26), ("slowing down", "slows down", 24)],
+    "start": [("starting to move", "starts to move", 54), ("setting off", "sets off", 24), ("beginning to move", "begins to move", 22)],
+    "enter": [("coming in", "comes in", 52), ("entering", "enters", 28), ("arriving", "arrives", 20)],
+    "leave": [("leaving", "leaves", 54), ("going away", "goes away", 28), ("departing", "departs", 18)],
+    "sit": [("sitting", "sits", 62), ("resting", "rests", 22), ("taking a rest", "takes a rest", 16)],
+    "sit chair": [("sitting on {o}", "sits on {o}", 56), ("sitting", "sits", 22), ("resting on {o}", "rests on {o}", 22)],
+    "kick": [("kicking {o}", "kicks {o}", 64), ("playing with {o}", "plays with {o}", 20), ("playing soccer", "plays soccer", 16)],
+    "throw": [("throwing {o}", "throws {o}", 62), ("tossing {o}", "tosses {o}", 22), ("playing with {o}", "plays with {o}", 16)],
+    "bounce": [("bouncing {o}", "bounces {o}", 60), ("playing with {o}", "plays with {o}", 24), ("dribbling {o}", "dribbles {o}", 16)],
+    "eat": [("eating {o}", "eats {o}", 60), ("eating", "eats", 22), ("biting {o}", "bites {o}", 18)],
+    "eat bowl": [("eating from {o}", "eats from {o}", 50), ("eating", "eats", 28), ("feeding from {o}", "feeds from {o}", 22)],
+    "drink": [("drinking from {o}", "drinks from {o}", 56), ("drinking", "drinks", 28), ("sipping from {o}", "sips from {o}", 16)],
+    "play": [("playing {o}", "plays {o}", 66), ("playing music", "plays music", 20), ("strumming {o}", "strums {o}", 14)],
+    "ride": [("riding {m}", "rides {m}", 72), ("on {m}", "is on {m}", 14), ("sitting on {m}", "sits on {m}", 14)],
+    "swim": [("swimming", "swims", 70), ("paddling", "paddles", 20), ("taking a swim", "takes a swim", 10)],
+    "fly": [("flying", "flies", 70), ("flapping its wings", "flaps its wings", 20), ("gliding", "glides", 10)],
+    "drive": [("driving", "drives", 58), ("driving around", "drives around", 26), ("moving around", "moves around", 16)],
+    "chase": [("chasing {m}", "chases {m}", 66), ("running after {m}", "runs after {m}", 34)],
+    "juggle": [("juggling {b}", "juggles {b}", 70), ("juggling", "juggles", 30)],
+    "crawl": [("crawling", "crawls", 70), ("creeping", "creeps", 30)],
+    "push": [("pushing {o}", "pushes {o}", 74), ("shoving {o}", "shoves {o}", 26)],
 }  # fmt: skip
 
 # Preposition, noun phrase, what it refers to, weight.
@@ -110,6 +113,15 @@ RELATED: dict[str, set[str]] = {
     "juggle": {"throw", "bounce"}, "throw": {"bounce", "wave"}, "kick": {"throw"}, "dance": {"wave", "jump", "walk"},
     "bounce": {"throw"}, "jump": {"walk"}, "wave": {"sit"}, "fly": set(), "crawl": {"walk"},
     "get up": {"fall"}, "fall": {"get up"}, "swim": set(),
+}  # fmt: skip
+
+
+_ADVERBS = {
+    "walk": ("slowly", "quietly"), "run": ("quickly", "fast"), "dance": ("happily",),
+    "jump": ("happily", "quickly"), "spin": ("quickly",), "swim": ("slowly", "quietly"),
+    "wave": ("happily",), "eat": ("slowly", "quietly", "happily"), "play": ("happily", "quietly"),
+    "fall": ("suddenly",), "stop": ("slowly", "suddenly"), "start": ("slowly", "suddenly"),
+    "get up": ("slowly",), "enter": ("slowly", "suddenly"), "leave": ("slowly",),
 }  # fmt: skip
 
 
@@ -173,8 +185,10 @@ def describe_clip(
     return [sample_description(plan, rng) for _ in range(PER_CLIP)]
 
 
-def sample_description(plan: Plan, rng: np.random.Generator) -> Description:
-    """One description from the grammar."""
+def sample_description(
+    plan: Plan, rng: np.random.Generator, also: Sequence[str] = ()
+) -> Description:
+    """One description from the grammar; a wrong one claims none of the actions in `also`."""
     fault = ""
     if rng.random() < WRONG_SHARE:
         fault = str(rng.choice(["actor", "action", "scene"]))
@@ -184,14 +198,21 @@ def sample_description(plan: Plan, rng: np.random.Generator) -> Description:
     if len(actors) > 1 and not both and rng.random() < 0.35:
         first = actors[1]
     sentence = _Sentence()
-    _clause(sentence, plan, first, rng, fault)
-    placed = fault == "scene" or rng.random() < 0.3
+    opening = rng.random()
+    placed = fault == "scene" or rng.random() < PLACED
+    ahead = placed and not both and opening < 0.12  # "on the road a man is walking"
+    if ahead:
+        _place(sentence, plan, first, rng, wrong=fault == "scene")
+    there = not ahead and opening > 0.94  # "there is a man walking"
+    if there:
+        sentence.say("there is")
+    _clause(sentence, plan, first, rng, fault, bare=there, also=also)
     if both:
         second = actors[1] if first is actors[0] else actors[0]
         sentence.say("and" if rng.random() < 0.8 else "while")
         _clause(sentence, plan, second, rng, "")
         placed = fault == "scene" or rng.random() < 0.12
-    if placed:
+    if placed and not ahead:
         _place(sentence, plan, first, rng, wrong=fault == "scene")
     company = [m for m in plan.cast if m.role in ("bystander", "distractor")]
     if company and not both and rng.random() < 0.22:
@@ -252,7 +273,9 @@ def _noun_phrase(
             )
         else:
             noun = f"{member.colour} {noun}"
-    text = f"{article} {noun}" if article in ("another", "the", "two", "some") else _article(noun)
+    if article == "a" and not kind and rng.random() < 0.1:
+        article = "the"
+    text = _article(noun) if article == "a" else f"{article} {noun}"
     if kind:
         sentence.say(text + after)
     else:
@@ -260,9 +283,15 @@ def _noun_phrase(
 
 
 def _clause(
-    sentence: _Sentence, plan: Plan, member: Member, rng: np.random.Generator, fault: str
+    sentence: _Sentence,
+    plan: Plan,
+    member: Member,
+    rng: np.random.Generator,
+    fault: str,
+    bare: bool = False,
+    also: Sequence[str] = (),
 ) -> None:
-    """Who does what."""
+    """Who does what; `bare`: without the verb `is`."""
     twin = any(m.kind == member.kind and m is not member for m in plan.cast)
     action, target = member.action, plan.member(member.object) if member.object else None
     wrong_kind = ""
@@ -271,10 +300,10 @@ def _clause(
         others = [k for k in like or words.ACTORS if set(NOUNS[k]) - set(NOUNS[member.kind])]
         present = {m.kind for m in plan.cast}
         wrong_kind = str(rng.choice([k for k in others if k not in present] or others))
-    colour_chance = 0.45 if twin else 0.1
+    colour_chance = 0.45 if twin else COLOURED
     _noun_phrase(sentence, member, rng, colour_chance=colour_chance, kind=wrong_kind)
     if fault == "action":
-        action = _wrong_action(plan, member, rng)
+        action = _wrong_action(plan, member, rng, also)
         target = None
     object_kind = target.kind if target is not None else ""
     options = verbs_of(action, object_kind)
@@ -283,18 +312,24 @@ def _clause(
     weights = np.array([v[2] for v in options])
     going, goes, _ = options[rng.choice(len(options), p=weights / weights.sum())]
     tense = rng.random()
-    if tense < 0.84:
+    if bare:
+        pass
+    elif tense < AGREED:
         sentence.say("is")
-    elif tense < 0.91:
+    elif tense < AGREED + 0.1:
         sentence.say("was")
+    elif tense < AGREED + 0.18:
+        pass  # "a man walking on the road"
     else:
         going = goes
+    if action in _ADVERBS and rng.random() < HURRIED:
+        sentence.say(str(rng.choice(_ADVERBS[action])))
     _verb(sentence, going, target, rng)
 
 
-def _wrong_action(plan: Plan, member: Member, rng: np.random.Generator) -> str:
+def _wrong_action(plan: Plan, member: Member, rng: np.random.Generator, also: Sequence[str]) -> str:
     """An action that nobody in the clip does, not even in passing, and whose words differ."""
-    done = {m.action for m in plan.actors}
+    done = {m.action for m in plan.actors} | set(also)
     done |= {other for action in set(done) for other in RELATED.get(action, set())}
     said = {form for action in done for form in _forms(action)}
     options = [

@@ -113,7 +113,9 @@ def draw(
             for t in np.flatnonzero(body.shown):
                 jobs[t].append((body.depth[t], figure.group, rank, codes[key], flat[t]))
         if figure.waterline is not None:
-            flat = np.rint((_surface(figure) - camera[:, None]) * scale).astype(np.int32)
+            flat = np.rint((_surface(figure, backdrop.shore) - camera[:, None]) * scale).astype(
+                np.int32
+            )
             flat = flat.reshape(frames, -1).tolist()
             for t in range(frames):
                 jobs[t].append((body.depth[t], figure.group, 99.0, water, flat[t]))
@@ -160,11 +162,11 @@ def _element(figure: Figure, part: str, dark: bool) -> Element:
     )
 
 
-def _surface(figure: Figure) -> Array:
+def _surface(figure: Figure, shore: float) -> Array:
     """Water in front of a swimmer: from a rippled line downwards, [T, n, 2] canvas pixels."""
     every = np.concatenate([s.points for s in figure.body.shapes], 1)
     left, right = every[..., 0].min(1) - 2, every[..., 0].max(1) + 2
-    low = np.maximum(every[..., 1].max(1), figure.waterline) + 1.5
+    low = np.minimum(np.maximum(every[..., 1].max(1), figure.waterline) + 1.5, shore)
     steps = np.linspace(0, 1, 13)
     x = left[:, None] + (right - left)[:, None] * steps
     y = figure.waterline[:, None] + 0.7 * np.sin(x / 1.9)
@@ -249,8 +251,7 @@ def _key_points(
     frames, side = len(fine), fine.shape[1]
     names = sorted({name for figure in figures for name in figure.body.points})
     index = {name: i for i, name in enumerate(names)}
-    padded = np.zeros((frames, side + 2 * SUB, side + 2 * SUB), np.int16) - 1
-    padded[:, SUB:-SUB, SUB:-SUB] = instance[fine]
+    dy, dx = np.meshgrid([-SUB, 0, SUB], [-SUB, 0, SUB], indexing="ij")
     times = np.arange(frames)
     rows = []
     for figure in figures:
@@ -258,14 +259,10 @@ def _key_points(
             where = (point - camera) * size / 64
             cell = np.floor(where * SUB).astype(int)
             inside = ((cell >= 0) & (cell < side)).all(1) & figure.body.shown
-            cell = np.clip(cell, 0, side - 1)
-            near = np.zeros(frames, bool)
-            for dy in (-SUB, 0, SUB):
-                for dx in (-SUB, 0, SUB):
-                    near |= (
-                        padded[times, cell[:, 1] + SUB + dy, cell[:, 0] + SUB + dx]
-                        == figure.instance
-                    )
+            rows_near = np.clip(cell[:, 1, None] + dy.ravel(), 0, side - 1)
+            columns_near = np.clip(cell[:, 0, None] + dx.ravel(), 0, side - 1)
+            shows = instance[fine[times[:, None], rows_near, columns_near]]
+            near = (shows == figure.instance).any(1)
             keep = figure.body.shown
             row = np.stack(
                 [

@@ -279,7 +279,7 @@ def _wave(kind: str, size: float, at: Setting) -> Pose:
         return _with(_rest(at), arms=arms)
     if kind == "bird":
         return _with(_rest(at), paw=(0.75 + 0.35 * beat) * on)
-    return _with(_rest(at), paw=(0.85 + 0.35 * beat) * on, sit=0.55 * on)
+    return _with(_rest(at), paw=(1.2 + 0.4 * beat) * on, sit=0.6 * on)
 
 
 def _sit(kind: str, size: float, at: Setting) -> Pose:
@@ -410,14 +410,14 @@ def _chase(kind: str, size: float, at: Setting) -> Pose:
     pace = _gait(kind, size, at, np.abs(angle) * half, np.maximum(on, 0.0), "run")
     return _with(
         _rest(at), front=False, x=(low + high) / 2 + half * np.cos(angle),
-        y=at.ground + 4.5 * np.sin(angle),
+        y=at.ground + 6 * np.sin(angle),
         facing=np.where(-np.sin(angle) * at.direction >= 0, 1.0, -1.0), **pace,
     )  # fmt: skip
 
 
 def _ride(kind: str, size: float, at: Setting) -> Pose:
     """The mount's motion; the rider follows its back."""
-    return _roam(kind, size, at, "run")
+    return _roam(kind, size, replace(at, vigour=0.75 * at.vigour), "run")
 
 
 def _juggle(kind: str, size: float, at: Setting) -> Pose:
@@ -435,11 +435,11 @@ def _crawl(kind: str, size: float, at: Setting) -> Pose:
     x, direction = _travel(at, distance)
     phase = 2 * np.pi * distance / 9
     arms = np.zeros((at.frames, 4))
-    arms[:, 0] = 1.35 + 0.35 * np.sin(phase) - 0.3 * np.sin(phase)
-    arms[:, 2] = 1.35 - 0.35 * np.sin(phase) + 0.3 * np.sin(phase)
+    arms[:, 0], arms[:, 2] = 0.45 + 0.4 * np.sin(phase), 0.45 - 0.4 * np.sin(phase)
+    legs = 0.25 * on * np.sin(phase)
     return _with(
-        _rest(at), front=False, x=x, facing=direction, lean=1.25, nod=-0.9, arms=arms,
-        crouch=0.75, stride=0.3 * on, phase=phase,
+        _rest(at), front=False, x=x, facing=direction, lean=1.35, nod=-1.0, arms=arms,
+        kneel=1.0, stride=0.3 * on, phase=phase, paw=legs,
     )  # fmt: skip
 
 

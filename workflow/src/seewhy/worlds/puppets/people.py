@@ -9,8 +9,8 @@ import numpy as np
 from seewhy.worlds.puppets.shapes import Body, Pose, Shape, along, limb, oval, place, rigid
 
 # Parts of a person's height: radius of the head, length of torso, of leg and of arm, half-width.
-_CHILD = {"head": 0.185, "torso": 0.29, "leg": 0.30, "arm": 0.28, "width": 0.16, "limb": 0.056}
-_ADULT = {"head": 0.145, "torso": 0.32, "leg": 0.38, "arm": 0.34, "width": 0.14, "limb": 0.05}
+_CHILD = {"head": 0.185, "torso": 0.29, "leg": 0.30, "arm": 0.28, "width": 0.165, "limb": 0.058}
+_ADULT = {"head": 0.15, "torso": 0.32, "leg": 0.37, "arm": 0.34, "width": 0.165, "limb": 0.056}
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _leg(pose: Pose, hip: np.ndarray, length: float, width: float, sign: float):
         pose.stride * np.sin(phase) + 1.15 * pose.sit + pose.paw * (sign > 0) + 0.8 * pose.crouch
     )
     knee_bend = 0.06 + pose.stride * np.maximum(0.0, np.cos(phase)) * 1.1
-    knee_bend = knee_bend + 1.15 * pose.sit + 1.5 * pose.crouch
+    knee_bend = knee_bend + 1.15 * pose.sit + 1.5 * pose.crouch + 1.5 * pose.kneel
     root = hip + [sign * width * 0.12, 0.0]
     knee = along(root, thigh, half)
     return root, knee, along(knee, thigh - knee_bend, half)
@@ -102,7 +102,7 @@ def _arm(pose: Pose, neck: np.ndarray, length: float, width: float, sign: float)
         joint = along(shoulder, sign * angle, length / 2)
         return shoulder, joint, along(joint, sign * (angle + elbow), length / 2)
     shoulder = neck + down + [sign * width * -0.3, 0.0]
-    angle = pose.lean * -0.3 + 0.9 * pose.stride * np.sin(phase) + upper - 0.12 * sign
+    angle = pose.lean * -0.3 + 0.9 * pose.stride * np.sin(phase) + upper - 0.22 * sign
     joint = along(shoulder, angle, length / 2)
     return shoulder, joint, along(joint, angle + elbow + 0.15, length / 2)
 

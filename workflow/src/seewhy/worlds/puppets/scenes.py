@@ -40,12 +40,14 @@ class Backdrop:
         stuff: regions, back to front.
         ground: smallest and largest y of feet.
         waterline: smallest and largest y at which one swims; None without water.
+        shore: y where the water ends.
         avoid: colours too near to the surroundings' for an actor to stand out.
     """
 
     stuff: list[Stuff]
     ground: tuple[float, float]
     waterline: tuple[float, float] | None = None
+    shore: float = 0.0
     avoid: list[Colour] = field(default_factory=list)
 
 
@@ -346,7 +348,7 @@ def _water(rng: np.random.Generator) -> Backdrop:
     stuff.append(Stuff("pier", "brown", wood, [_band(shore, _BOTTOM)]))
     planks = [_box(x, shore, 0.8, 30) for x in np.arange(_LEFT + rng.uniform(0, 5), _RIGHT, 5)]
     stuff.append(Stuff("pier", "brown", _shade(wood, 0.75), [*planks, _band(shore, shore + 1)]))
-    return Backdrop(stuff, (shore + 5, 61), (shore - 13, shore - 8), avoid=[water])
+    return Backdrop(stuff, (shore + 5, 61), (shore - 13, shore - 8), shore, avoid=[water])
 
 
 def _snow(rng: np.random.Generator) -> Backdrop:
@@ -414,7 +416,9 @@ def _beach(rng: np.random.Generator) -> Backdrop:
                 [[(x - 11, 27), (x - 7, 20.5), (x, 18), (x + 7, 20.5), (x + 11, 27)]],
             )
         )
-    return Backdrop(stuff, (shore + 6, 61), (shore - 12, shore - 8), avoid=[sand, (235, 235, 225)])
+    return Backdrop(
+        stuff, (shore + 6, 61), (shore - 12, shore - 8), shore - 3, avoid=[sand, (235, 235, 225)]
+    )
 
 
 def _room(rng: np.random.Generator) -> Backdrop:

@@ -39,7 +39,7 @@ class Pose:
         stretch: horizontal scale, cos of the turn of a spinning body.
         stride, phase: amplitude and phase of the gait.
         lean, nod: bend of the trunk (animals: rearing) and of the head, positive forward/down.
-        crouch, sit: 0 to 1.
+        crouch, sit, kneel: 0 to 1 (kneel: shins flat on the ground).
         arms: upper arm and elbow of the near arm, then of the far arm, added to the swing [T, 4].
         paw: raising of a front leg (animals) or a wing (birds).
         flap: angle of the wings; wheel: angle of the wheels.
@@ -60,6 +60,7 @@ class Pose:
     nod: Array = field(default=0.0)  # type: ignore[assignment]
     crouch: Array = field(default=0.0)  # type: ignore[assignment]
     sit: Array = field(default=0.0)  # type: ignore[assignment]
+    kneel: Array = field(default=0.0)  # type: ignore[assignment]
     arms: Array = field(default=None)  # type: ignore[assignment]
     paw: Array = field(default=0.0)  # type: ignore[assignment]
     flap: Array = field(default=0.0)  # type: ignore[assignment]

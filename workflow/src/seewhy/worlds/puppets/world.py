@@ -51,7 +51,7 @@ def render_clips(
     """
     clips = {"train": 1200, "val": 100, "test": 400} if clips is None else dict(clips)
     check_size(size, frames)
-    _check_counts(clips, fps, workers)
+    check_counts(clips, fps, workers)
     render(folder, _render_trimmed, seed, clips, size, frames, fps, workers, "drawing clips")
 
 
@@ -61,7 +61,7 @@ def _render_trimmed(job: Job) -> tuple[Clip, dict]:
     return clip, clip.rows()
 
 
-def _check_counts(clips: Mapping[str, int], fps: int, workers: int) -> None:
+def check_counts(clips: Mapping[str, int], fps: int, workers: int) -> None:
     for split, count in clips.items():
         if split not in SPLITS:
             raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")

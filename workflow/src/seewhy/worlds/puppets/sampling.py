@@ -1,0 +1,69 @@
+"""Choosing who does what where.
+
+Action and actor are as near to independent as the feasible pairs allow, the scene is uniform given
+both; a tenth of the actor-action-scene triples is kept for the test split.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seewhy.worlds.puppets import vocabulary as words
+from seewhy.worlds.puppets.casting import compose
+from seewhy.worlds.puppets.plan import Plan, clip_generator
+
+
+def plan_clip(seed: int, split: str, index: int, *, frames: int = 32, purpose: int = 0) -> Plan:
+    """Decide on clip `index` of `split`.
+
+    Args:
+        seed: of the whole corpus.
+        split: train, val, test or stills.
+        index: position in the split, from 0.
+        frames: length T.
+        purpose: keeps the randomness of different products of one seed apart.
+    """
+    rng = clip_generator(seed, split, index, purpose)
+    rarity = _rarity(rng, split)
+    action, actor, scene, held_out = _triple(rng, split, rarity)
+    return compose(rng, action, actor, scene, frames, split, rarity, held_out)
+
+
+def _rarity(rng: np.random.Generator, split: str) -> tuple[str, str] | None:
+    if rng.random() >= words.RARE_SHARE.get(split, words.RARE_SHARE["train"]):
+        return None
+    weights = 1 / np.arange(1, len(words.RARITIES) + 1)
+    return words.RARITIES[rng.choice(len(weights), p=weights / weights.sum())]
+
+
+def _triple(rng, split: str, rarity) -> tuple[str, str, str, bool]:
+    """Action, actor and scene, and whether the triple is one of the held-out."""
+    pairs, weights = zip(*words.pair_weights().items(), strict=True)
+    weights = np.array(weights) / sum(weights)
+    held_out = words.held_out()
+    want = split == "test" and rarity is None and rng.random() < words.HELD_OUT_SHARE
+    while True:
+        actor, action = pairs[rng.choice(len(pairs), p=weights)]
+        if rarity:
+            actor, action = _make_rare(rng, rarity, actor, action)
+            if not actor:
+                continue
+        scenes = list(words.scenes_for(actor, action))
+        scene = rarity[0] if rarity and rarity[1] == "scene" else str(rng.choice(scenes))
+        if rarity and rarity[1] == "scene" and words.ALL_ACTIONS[action].scenes:
+            continue
+        if ((actor, action, scene) in held_out) == want:
+            return action, actor, scene, want
+
+
+def _make_rare(rng, rarity: tuple[str, str], actor: str, action: str) -> tuple[str, str]:
+    """Put the rare thing into an actor-action pair; empty strings where it does not fit."""
+    name, sort = rarity
+    if sort == "actor":
+        return (name, action) if words.can_do(name, action) and action != "ride" else ("", "")
+    if sort == "action":
+        doers = [a for a in words.ACTORS if words.can_do(a, name)]
+        return str(rng.choice(doers)), name
+    if sort == "object":
+        return str(rng.choice(words.PEOPLE)), "eat"
+    return actor, action
