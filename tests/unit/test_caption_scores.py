@@ -139,6 +139,22 @@ def test_a_resample_is_the_corpus_of_its_clips():
             assert resampled[name][row] == pytest.approx(value, rel=1e-12), name
 
 
+def test_statistics_survive_saving(tmp_path):
+    scores = score_captions(*random_captions(8), meteor=False)
+    with_meteor = ClipScores(
+        scores.clips, scores.bleu, np.ones((12, 23)), scores.rouge_l, scores.cider
+    )
+    for kept in (scores, with_meteor):
+        kept.save(tmp_path / "scores.h5")
+        loaded = ClipScores.load(tmp_path / "scores.h5")
+        assert loaded.clips == kept.clips
+        assert loaded.corpus() == kept.corpus()
+        assert ("METEOR" in loaded.corpus()) == (kept is with_meteor)
+    (tmp_path / "scores.h5").write_bytes(b"half")
+    with pytest.raises(InputError, match=r"scores\.h5: not a whole HDF5 file"):
+        ClipScores.load(tmp_path / "scores.h5")
+
+
 def test_longest_common_subsequence_of_repeated_words():
     assert rouge_l([*"ababa"], [[*"baabba"]]) == pytest.approx(
         literal_rouge_l("a b a b a", ["b a a b b a"])

@@ -10,6 +10,7 @@ few matrix products and each is exact:
 - CIDEr (Vedantam et al. 2015), the clipped, length-punished variant (CIDEr-D): cosine of tf-idf
   n-gram vectors, averaged over references, n = 1 … 4 and clips, times 10. Document frequencies are
   counted over the whole set of references, also where only some of its clips are resampled.
+  (Of a single clip CIDEr is 0: each of its n-grams is in every document.)
 
 Texts are tokenised by `seewhy.text.tokens`; the Penn Treebank tokeniser that the COCO server runs
 first changes nothing in text without punctuation. Scores are fractions (CIDEr up to 10); papers
@@ -22,11 +23,14 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
 from seewhy.errors import InputError
+from seewhy.files import open_hdf5, whole_file
 from seewhy.scores.meteor import Meteor, meteor_score
 from seewhy.text.tokens import tokenise
 
@@ -103,6 +107,30 @@ class ClipScores:
         if self.meteor is not None:
             table["METEOR"] = meteor_score(self.meteor)
         return pd.DataFrame(table | {"ROUGE-L": self.rouge_l, "CIDEr": self.cider})
+
+    def save(self, path: str | Path) -> None:
+        """Write the statistics as HDF5, for tables and intervals made later."""
+        with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+            file["clip"] = np.array(self.clips, dtype=object)
+            for name in ("bleu", "meteor", "rouge_l", "cider"):
+                if getattr(self, name) is not None:
+                    file[name] = getattr(self, name)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ClipScores:
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: the file is missing, damaged or of another kind.
+        """
+        with open_hdf5(path, needs=("clip", "bleu", "rouge_l", "cider")) as file:
+            return cls(
+                clips=tuple(file["clip"].asstr()[:]),
+                bleu=file["bleu"][:],
+                meteor=file["meteor"][:] if "meteor" in file else None,
+                rouge_l=file["rouge_l"][:],
+                cider=file["cider"][:],
+            )
 
 
 def multiplicities(indices: np.ndarray, clips: int) -> np.ndarray:
