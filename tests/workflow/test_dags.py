@@ -164,7 +164,7 @@ def perturbed(value):
         admitted = [k for k, v in value.items() if perturbed(v) is not None]
         if not admitted:
             return None
-        key = next((k for k in admitted if not isinstance(value[k], list)), admitted[0])
+        key = next((k for k in admitted if not isinstance(value[k], list | dict)), admitted[0])
         return {**value, key: perturbed(value[key])}
     return None
 
