@@ -3,7 +3,8 @@
 REQUIRED INPUTS: data/captioning/corpus/clips.csv and captions.csv; no video.
 
 OUTPUTS:
-    data/captioning/topics/topics.json   the topics: words, probabilities, how they were fitted
+    data/captioning/topics/topics.json   the topics: words, probabilities, how they were fitted; with
+                                         topics.h5 enough to infer those of further clips
     data/captioning/topics/vectors.csv   s of every clip (mine_topics)
     results/table1.csv                   the sampled topics with their words
     results/topics.json                  coherence, diversity, topics a clip
@@ -16,6 +17,7 @@ rule mine_topics:
         captions=f"{CORPUS}/captions.csv",
     output:
         topics="data/captioning/topics/topics.json",
+        model="data/captioning/topics/topics.h5",
         vectors="data/captioning/topics/vectors.csv",
         table=report(
             "results/table1.csv",

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from seewhy.entry import rule
-from seewhy.text.topics import mine_topics
+from seewhy.text.mining import mine_topics
 
 with rule(snakemake) as settings:
     mine_topics(

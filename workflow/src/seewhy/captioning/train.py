@@ -29,7 +29,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import Vocabulary
-from seewhy.text.topics import read_topic_vectors
+from seewhy.text.vectors import read_topic_vectors
 
 log = logging.getLogger(__name__)
 
