@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 from torch import nn
@@ -35,8 +37,9 @@ def shake(network, seed=0):
 def save_slim(path, **metadata):
     torch.manual_seed(1)
     network = shake(SlimInception({"scene": 4, "things": 3}))
-    about = {"architecture": "slim_inception"} | metadata
-    safetensors.torch.save_file(network.state_dict(), path, metadata=about)
+    about = {"architecture": "slim_inception", "heads": {"scene": 4, "things": 3}} | metadata
+    metadata = {"seewhy": json.dumps(about)}
+    safetensors.torch.save_file(network.state_dict(), path, metadata=metadata)
     return network
 
 
@@ -265,8 +268,10 @@ def test_other_architecture(tmp_path, torchvision_googlenet):
 def test_other_shape(tmp_path):
     path = tmp_path / "slim.safetensors"
     tensors = save_slim(path).state_dict()
+    with safetensors.safe_open(path, "pt") as file:
+        metadata = file.metadata()
     tensors["last.0.weight"] = torch.zeros(1024, 400, 1, 1)
-    safetensors.torch.save_file(tensors, path, metadata={"architecture": "slim_inception"})
+    safetensors.torch.save_file(tensors, path, metadata=metadata)
     with pytest.raises(InputError, match=r"last\.0\.weight is \[1024, 400, 1, 1\], expected"):
         load_backbone("slim_inception", path)
 

@@ -136,12 +136,7 @@ def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
             f"{path}: not weights of slim_inception (its metadata say architecture "
             f"{about.get('architecture')!r}); run the rule train_backbone"
         )
-    heads = {
-        key.split(".")[1]: value.shape[0]
-        for key, value in tensors.items()
-        if key.startswith("heads.") and key.endswith(".weight")
-    }
-    network = slim_inception.SlimInception(heads)
+    network = slim_inception.SlimInception(about["heads"])
     load_into(network, tensors, path, "slim_inception")
     return network, digest
 

@@ -132,17 +132,16 @@ def train_backbone(
     scores, test_loss = evaluate(
         network, test_images, test_targets, precision=settings["precision"]
     )
-    about = {
-        "architecture": "slim_inception",
-        "heads": json.dumps(heads),
-        "settings": json.dumps(settings),
-    }
+    # One key only: safetensors writes several in an order that changes from run to run.
+    about = {"architecture": "slim_inception", "heads": heads, "settings": settings}
     with whole_file(output) as temporary:
         tensors = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        safetensors.torch.save_file(tensors, temporary, metadata=about)
+        safetensors.torch.save_file(
+            tensors, temporary, metadata={"seewhy": json.dumps(about, sort_keys=True)}
+        )
     with whole_file(history) as temporary:
         pd.DataFrame(lines).to_csv(temporary, index=False, float_format="%.6g")
-    write_json(metrics, {"held_out": scores, "held_out_loss": test_loss, **settings})
+    write_json(metrics, {"scores": scores, "held_out_loss": test_loss, "settings": settings})
     state.discard()
 
 

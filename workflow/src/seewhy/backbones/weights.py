@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -15,8 +16,8 @@ from seewhy.errors import InputError
 from seewhy.files import sha256 as sha256_of
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a ``.safetensors`` file, or of a ``.pth`` file (no metadata).
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a ``.safetensors`` or ``.pth`` file, and what its metadata say of it.
 
     Raises:
         InputError: not there, or neither of the two (cut short, or a pickle with other things in
@@ -28,8 +29,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, "pt") as file:
-                metadata = file.metadata() or {}
-            return load_file(path), metadata
+                about = json.loads((file.metadata() or {}).get("seewhy", "{}"))
+            return load_file(path), about
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler trips over junk with errors of any kind
         reason = (str(error).split("\n")[0] or type(error).__name__)[:120]

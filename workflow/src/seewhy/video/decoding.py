@@ -17,7 +17,7 @@ decoded again with the right one. So at most 2n resized frames are ever held.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,13 @@ MAX_LOST = 0.1
 # Containers without a count of frames whose header tells the duration. (That of an MPEG stream is
 # only estimated from the file itself, so a cut one looks whole: it is simply a shorter video.)
 _DECLARE_DURATION = ("matroska,webm", "flv")
+
+# An AVI has no times of presentation; those that the library makes up from the order of the packets
+# go back and forth. A frame's time is then its place over the frame rate.
+_UNTIMED = ("avi",)
+
+# Containers in which a seek is exact.
+_SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 # Seeking costs about as much as decoding this many seconds.
 _SEEK_FROM = 2.0
@@ -147,7 +154,7 @@ def read_clip(
     for _ in range(3):
         wanted = set(choose_frames(expected, n).tolist())
         kept, count, lost, late = _decode(path, wanted, size, fit, begin, end, seek)
-        if seek and late:  # the seek landed behind the start: a container without a usable index
+        if seek and late:  # it cannot be sought in, or the seek landed behind the start
             seek = False
             continue
         if lost > MAX_LOST * (count + lost):
@@ -196,6 +203,22 @@ def _is_cover(stream: av.VideoStream) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
+def _clock(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Callable[[int | None, int], float]:
+    """Seconds from the video's start of a frame, by its time stamp or else its number."""
+    origin, base = stream.start_time or 0, stream.time_base
+    rate = float(stream.average_rate or stream.guessed_rate or 25)
+    timed = base is not None and container.format.name not in _UNTIMED
+
+    def clock(stamp: int | None, number: int) -> float:
+        if timed and stamp is not None:
+            return float((stamp - origin) * base)
+        return number / rate
+
+    return clock
+
+
 def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
@@ -203,9 +226,9 @@ def _words(error: Exception) -> str:
 def _count_packets(path: Path, begin: float, end: float | None) -> int:
     """Packets shown at ``begin <= t < end``; raises `VideoProblem` for a file cut short."""
     with _open(path) as (container, stream):
-        origin, base = stream.start_time or 0, stream.time_base
+        clock = _clock(container, stream)
         duration = container.duration if container.format.name in _DECLARE_DURATION else None
-        whole, inside, last = 0, 0, 0.0
+        whole, seen, inside, last = 0, 0, 0, 0.0
         with contextlib.suppress(av.FFmpegError):  # the end of a cut file; the counts below tell
             for packet in container.demux():
                 if packet.size == 0:
@@ -217,10 +240,8 @@ def _count_packets(path: Path, begin: float, end: float | None) -> int:
                 whole += not packet.is_corrupt
                 if packet.is_discard:
                     continue
-                if packet.pts is None or base is None:
-                    inside += 1
-                    continue
-                time = float((packet.pts - origin) * base)
+                time = clock(packet.pts, seen)
+                seen += 1
                 inside += begin <= time and (end is None or time < end)
         declared = stream.frames
     if whole == 0:
@@ -247,19 +268,21 @@ def _decode(
 
     Returns:
         the frames `wanted` (by index within the clip), the frames counted, the packets lost, and
-        whether the first frame seen came after `begin` (the seek went too far).
+        whether the first frame seen came after `begin` (the seek failed or went too far).
     """
     kept: dict[int, np.ndarray] = {}
     count, lost, seen = 0, 0, 0
     late = False
     to_rgb = VideoReformatter()
     with _open(path) as (container, stream):
-        origin, base = stream.start_time or 0, stream.time_base
-        rate = stream.average_rate or stream.guessed_rate or 25
+        clock = _clock(container, stream)
         if seek:
+            if container.format.name not in _SEEKABLE:
+                return kept, 0, 0, True
             try:
-                container.seek(origin + int(begin / base), stream=stream)
-            except (av.FFmpegError, TypeError):
+                place = (stream.start_time or 0) + int(begin / stream.time_base)
+                container.seek(place, stream=stream)
+            except av.FFmpegError:
                 return kept, 0, 0, True
         packets = container.demux(stream)
         while True:
@@ -278,10 +301,9 @@ def _decode(
                 lost += packet.size > 0
                 continue
             for frame in frames:
-                known = frame.pts is not None and base is not None
-                time = float((frame.pts - origin) * base) if known else seen / float(rate)
+                time = clock(frame.pts, seen)
                 if seen == 0:
-                    late = not known or time > begin
+                    late = frame.pts is None or time > begin
                 seen += 1
                 if end is not None and time >= end:
                     return kept, count, lost, late
