@@ -10,7 +10,16 @@ Usage::
 """
 
 from seewhy.worlds.puppets.clip import Clip, draw_clip
+from seewhy.worlds.puppets.stills import STILL_CLASSES, draw_stills
 from seewhy.worlds.puppets.untrimmed import draw_untrimmed, render_untrimmed
 from seewhy.worlds.puppets.world import render_clips
 
-__all__ = ["Clip", "draw_clip", "draw_untrimmed", "render_clips", "render_untrimmed"]
+__all__ = [
+    "STILL_CLASSES",
+    "Clip",
+    "draw_clip",
+    "draw_stills",
+    "draw_untrimmed",
+    "render_clips",
+    "render_untrimmed",
+]

@@ -12,6 +12,7 @@ from seewhy.worlds.puppets.scenes import Backdrop, build_scene
 
 TWO_ACTORS, BYSTANDER, DISTRACTOR = 0.24, 0.22, 0.16
 """Shares of clips with a second actor, a bystander of another class, one of the same class."""
+_DEPTH = {"horse": 18.0, "elephant": 18.0, "dog": 11.0, "cat": 10.0, "bird": 9.0}
 _ALONE = {"chase", "throw", "enter", "leave", "fly", "juggle", "crawl", "push"}
 _ROOM = 16.0
 """Pixels that everyone has to move in, at least."""
@@ -73,7 +74,8 @@ def window(rng, action: str, frames: int) -> tuple[int, int]:
     if action in ("fall", "get up"):
         length = int(rng.integers(8, 12) * unit)
         start = int(rng.integers(5, 15) * unit)
-        return start, min(frames, start + length)
+        end = min(frames, start + length)
+        return (start, end) if action == "fall" else (frames - end, frames - start)
     if action in ("stop", "start"):
         end = int(rng.integers(16, 25) * unit)
         return (0, end) if action == "stop" else (frames - end, frames)
@@ -197,8 +199,9 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
     ground = rng.uniform(low, high)
     if action in ("chase", "ride"):
         ground = rng.uniform((low + high) / 2, high - 2)
-    if action == "swim":
-        ground = rng.uniform(*backdrop.waterline)
+    if action == "swim":  # deep enough for legs and arms to be under water
+        most = backdrop.shore - _DEPTH.get(kind, 13.0)
+        ground = rng.uniform(min(backdrop.waterline[0], most - 3), min(backdrop.waterline[1], most))
     front = kind in (*words.PEOPLE, "robot") and rng.random() < _FRONT.get(action, 0.0)
     one = act(rng, action, kind, 0, frames)
     zone = zone_of(view, half, *span)

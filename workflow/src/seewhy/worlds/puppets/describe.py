@@ -218,7 +218,7 @@ def sample_description(
     if company and not both and rng.random() < 0.22:
         sentence.say(str(rng.choice(["near", "next to", "beside"], p=[0.4, 0.45, 0.15])))
         one = company[0]
-        other = one.kind == first.kind
+        other = any(m.kind == one.kind for m in plan.cast if m is not one)
         _noun_phrase(sentence, one, rng, article="another" if other else "a")
     return Description(" ".join(sentence.tokens), not fault, fault, tuple(sentence.phrases))
 
@@ -269,11 +269,18 @@ def _noun_phrase(
         if member.kind in words.PEOPLE:
             garment = "dress" if member.kind in ("woman", "girl") else "shirt"
             after = (
-                f" in {member.colour}" if rng.random() < 0.4 else f" in a {member.colour} {garment}"
+                f" in {member.colour}"
+                if rng.random() < 0.4
+                else f" in {_article(member.colour)} {garment}"
             )
         else:
             noun = f"{member.colour} {noun}"
-    if article == "a" and not kind and rng.random() < 0.1:
+    if (
+        article == "a"
+        and not kind
+        and sentence.tokens[-2:] != ["there", "is"]
+        and rng.random() < 0.1
+    ):
         article = "the"
     text = _article(noun) if article == "a" else f"{article} {noun}"
     if kind:

@@ -132,8 +132,9 @@ def draw(
     code = np.ascontiguousarray(fine[:, 1::SUB, 1::SUB])
     pixels = _colour(fine, elements, figures, camera, size)
     instance = np.array([e.instance for e in elements], np.int32)
-    boxes = _boxes(instance[code], [f.instance for f in figures])
-    names, points = _key_points(figures, fine, instance, camera, size)
+    shows = instance[code]
+    boxes = _boxes(shows, [f.instance for f in figures])
+    names, points = _key_points(figures, shows, camera, size)
     return Drawing(pixels, code, elements, boxes, names, points)
 
 
@@ -245,36 +246,29 @@ def _boxes(instance: Array, numbers: list[int]) -> Array:
 
 
 def _key_points(
-    figures: list[Figure], fine: Array, instance: Array, camera: Array, size: int
+    figures: list[Figure], shows: Array, camera: Array, size: int
 ) -> tuple[list[str], Array]:
-    """Key points in frame pixels; one is visible where its thing shows within a pixel of it."""
-    frames, side = len(fine), fine.shape[1]
+    """Key points in frame pixels, of the things that there are at that frame.
+
+    One is visible where it is inside the frame and `shows` [T, h, w], the instance that each pixel
+    shows, has its own in the pixel of the point or one of the eight around it.
+    """
+    frames = len(shows)
     names = sorted({name for figure in figures for name in figure.body.points})
     index = {name: i for i, name in enumerate(names)}
-    dy, dx = np.meshgrid([-SUB, 0, SUB], [-SUB, 0, SUB], indexing="ij")
+    dy, dx = (offset.ravel() for offset in np.meshgrid([-1, 0, 1], [-1, 0, 1], indexing="ij"))
     times = np.arange(frames)
-    rows = []
+    tables = [np.zeros((0, 6))]
     for figure in figures:
         for name, point in figure.body.points.items():
             where = (point - camera) * size / 64
-            cell = np.floor(where * SUB).astype(int)
-            inside = ((cell >= 0) & (cell < side)).all(1) & figure.body.shown
-            rows_near = np.clip(cell[:, 1, None] + dy.ravel(), 0, side - 1)
-            columns_near = np.clip(cell[:, 0, None] + dx.ravel(), 0, side - 1)
-            shows = instance[fine[times[:, None], rows_near, columns_near]]
-            near = (shows == figure.instance).any(1)
-            keep = figure.body.shown
-            row = np.stack(
-                [
-                    times,
-                    np.full(frames, figure.instance),
-                    np.full(frames, index[name]),
-                    *where.T,
-                    inside & near,
-                ],
-                1,
-            )
-            rows.append(row[keep])
-    table = np.concatenate(rows) if rows else np.zeros((0, 6))
-    table = table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))].astype(np.float32)
-    return names, table
+            cell = np.floor(where).astype(int)
+            inside = ((cell >= 0) & (cell < size)).all(1)
+            rows = np.clip(cell[:, 1, None] + dy, 0, size - 1)
+            columns = np.clip(cell[:, 0, None] + dx, 0, size - 1)
+            near = (shows[times[:, None], rows, columns] == figure.instance).any(1)
+            own = [np.full(frames, figure.instance), np.full(frames, index[name])]
+            table = np.stack([times, *own, *where.T, inside & near], 1)
+            tables.append(table[figure.body.shown])
+    table = np.concatenate(tables)
+    return names, table[np.lexsort((table[:, 2], table[:, 1], table[:, 0]))].astype(np.float32)

@@ -33,6 +33,7 @@ class Setting:
         vigour: about 1, scales speeds and amplitudes.
         beat: frames by which the cycle is shifted.
         altitude: pixels above ground, for flying.
+        at_rest: `x` is where it stands still, for a stop.
     """
 
     frames: int
@@ -48,6 +49,7 @@ class Setting:
     vigour: float = 1.0
     beat: float = 0.0
     altitude: float = 18.0
+    at_rest: bool = False
 
     def mirrored(self) -> Setting:
         """The setting seen backwards in time."""
@@ -76,7 +78,7 @@ def move(
             REVERSED[action], kind, size, at.mirrored(), anchored_at_end=not anchored_at_end
         ).backwards()
     if action == "stop":
-        return _stop(kind, size, at, anchored_at_end)
+        return _stop(kind, size, at, anchored_at_end or at.at_rest)
     return _MOTIONS[action](kind, size, at)
 
 
@@ -284,12 +286,12 @@ def _wave(kind: str, size: float, at: Setting) -> Pose:
 
 def _sit(kind: str, size: float, at: Setting) -> Pose:
     t, on = _clock(at)
-    look = 0.16 * np.sin(2 * np.pi * (t + at.beat) / 14) * on
+    look = 0.22 * np.sin(2 * np.pi * (t + at.beat) / 14) * on
     if kind in PEOPLE or kind == "robot":
         arms = np.zeros((at.frames, 4))
         arms[:, 0] = arms[:, 2] = 0.7
         return _with(
-            _rest(at), front=False, sit=1.0, nod=look, arms=arms, paw=0.12 * np.sin(t / 1.7) * on
+            _rest(at), front=False, sit=1.0, nod=look, arms=arms, paw=0.2 * np.sin(t / 1.5) * on
         )
     return _with(_rest(at), sit=1.0, nod=look, phase=t * 0.9)
 

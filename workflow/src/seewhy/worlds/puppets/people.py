@@ -25,6 +25,8 @@ class _Frame:
 def person(kind: str, height: float, pose: Pose) -> Body:
     """A person of class `kind`, `height` pixels tall when upright."""
     build = _CHILD if kind in ("girl", "boy") else _ADULT
+    if kind == "robot":
+        build = _ADULT | {"width": 0.19}
     head, torso, leg, arm, width, thick = (height * build[k] for k in build)
     frames = len(pose.x)
     hip = np.zeros((frames, 2))

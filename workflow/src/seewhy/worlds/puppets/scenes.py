@@ -348,7 +348,7 @@ def _water(rng: np.random.Generator) -> Backdrop:
     stuff.append(Stuff("pier", "brown", wood, [_band(shore, _BOTTOM)]))
     planks = [_box(x, shore, 0.8, 30) for x in np.arange(_LEFT + rng.uniform(0, 5), _RIGHT, 5)]
     stuff.append(Stuff("pier", "brown", _shade(wood, 0.75), [*planks, _band(shore, shore + 1)]))
-    return Backdrop(stuff, (shore + 5, 61), (shore - 13, shore - 8), shore, avoid=[water])
+    return Backdrop(stuff, (shore + 5, 61), (horizon + 11, shore - 6), shore, avoid=[water])
 
 
 def _snow(rng: np.random.Generator) -> Backdrop:
@@ -417,7 +417,7 @@ def _beach(rng: np.random.Generator) -> Backdrop:
             )
         )
     return Backdrop(
-        stuff, (shore + 6, 61), (shore - 12, shore - 8), shore - 3, avoid=[sand, (235, 235, 225)]
+        stuff, (shore + 6, 61), (horizon + 11, shore - 8), shore - 3, avoid=[sand, (235, 235, 225)]
     )
 
 

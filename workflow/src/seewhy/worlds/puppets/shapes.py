@@ -105,52 +105,54 @@ class Body:
     shown: Array
 
 
+def _complex(points: Array) -> Array:
+    """[..., 2] as complex numbers x + iy: turning is then a product, many times quicker."""
+    return np.ascontiguousarray(points, np.float64).view(np.complex128)[..., 0]
+
+
+def _real(points: Array) -> Array:
+    return np.ascontiguousarray(points)[..., None].view(np.float64)
+
+
 def along(origin: Array, angle: Array | float, length: Array | float) -> Array:
     """Point at `length` from `origin` [T, 2] in the direction of `angle` (0 is down)."""
-    angle = np.asarray(angle)
-    return origin + np.stack([np.sin(angle) * length, np.cos(angle) * length], -1)
+    step = 1j * np.exp(-1j * np.asarray(angle)) * length
+    return _real(_complex(origin) + step)
+
+
+_ROUND = np.exp(0.5j * np.pi * np.linspace(-1, 1, 5))
 
 
 def limb(a: Array, b: Array, width_a: float, width_b: float) -> Array:
     """Capsule from `a` to `b` [T, 2] of the given half-widths: [T, 10, 2]."""
-    direction = b - a
-    direction = direction / np.maximum(np.linalg.norm(direction, axis=-1, keepdims=True), 1e-6)
-    normal = np.stack([-direction[..., 1], direction[..., 0]], -1)
-    turns = np.array([-1.0, -0.5, 0.0, 0.5, 1.0]) * np.pi / 2
-    ends = []
-    for end, width, sign in ((b, width_b, 1.0), (a, width_a, -1.0)):
-        for turn in turns:
-            ends.append(end + sign * width * (np.cos(turn) * direction + np.sin(turn) * normal))
-    return np.stack(ends, 1)
+    start, end = _complex(a)[:, None], _complex(b)[:, None]
+    direction = end - start
+    direction = direction / np.maximum(np.abs(direction), 1e-6)
+    cap = direction * _ROUND
+    return _real(np.concatenate([end + width_b * cap, start - width_a * cap], 1))
 
 
 def oval(
     centre: Array,
-    rx: Array | float,
-    ry: Array | float,
+    rx: float,
+    ry: float,
     angle: Array | float = 0.0,
     n: int = 14,
-    arc: tuple[float, float] = (0.0, 2 * np.pi),
 ) -> Array:
-    """Ellipse (or its `arc`, closed by the chord) around `centre` [T, 2]: [T, n, 2]."""
-    turn = np.linspace(*arc, n, endpoint=arc != (0.0, 2 * np.pi))
-    local = np.stack([np.cos(turn), np.sin(turn)], -1)
-    scale = np.stack(np.broadcast_arrays(rx, ry), -1)
-    scaled = local * (scale[..., None, :] if scale.ndim > 1 else scale)
-    return rigid(scaled, centre, angle)
+    """Ellipse around `centre` [T, 2]: [T, n, 2]."""
+    turn = np.arange(n) * (2 * np.pi / n)
+    return rigid(np.stack([np.cos(turn) * rx, np.sin(turn) * ry], 1), centre, angle)
 
 
 def rigid(points: Array, origin: Array, angle: Array | float = 0.0) -> Array:
-    """Turn `points` [n, 2] or [T, n, 2] by `angle` and move them to `origin` [T, 2]: [T, n, 2]."""
-    turned = rotate(np.asarray(points, float), np.asarray(angle, float)[..., None])
-    return origin[:, None] + turned
+    """Turn `points` [n, 2] by `angle` (clockwise: y points down), move them to `origin` [T, 2]."""
+    turn = np.exp(1j * np.asarray(angle))
+    return _real(_complex(origin)[:, None] + _complex(points) * turn[..., None])
 
 
 def rotate(points: Array, angle: Array) -> Array:
     """Rotate [..., 2] points clockwise (y points down)."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    x, y = points[..., 0], points[..., 1]
-    return np.stack([x * cos - y * sin, x * sin + y * cos], -1)
+    return _real(_complex(points) * np.exp(1j * np.asarray(angle)))
 
 
 def place(
@@ -164,21 +166,17 @@ def place(
         pose: where and how.
         base: local y that is at the ground where the pose is not `grounded`.
     """
-    roll = pose.roll[:, None]
-    flip = (pose.stretch * pose.facing)[:, None]
-
-    def turn(local: Array) -> Array:
-        turned = rotate(local, roll)
-        return np.stack([turned[..., 0] * flip, turned[..., 1]], -1)
-
-    placed = [Shape(s.part, turn(s.points), s.layer, s.dark) for s in shapes]
-    joints = {name: turn(point[:, None])[:, 0] for name, point in points.items()}
-    if pose.grounded:
-        low = np.max([s.points[..., 1].max(1) for s in placed], axis=0)
-    else:
-        low = np.broadcast_to(np.asarray(base, float), pose.x.shape)
+    counts = [shape.points.shape[1] for shape in shapes]
+    local = np.concatenate([*(s.points for s in shapes), *(p[:, None] for p in points.values())], 1)
+    placed = rotate(local, pose.roll[:, None])
+    placed[..., 0] *= (pose.stretch * pose.facing)[:, None]
+    low = placed[:, : sum(counts), 1].max(1) if pose.grounded else base
     origin = np.stack([pose.x, pose.y - pose.lift - low], -1)
-    for shape in placed:
-        shape.points = shape.points + origin[:, None]
-    joints = {name: joint + origin for name, joint in joints.items()}
-    return Body(placed, joints, pose.y, origin, pose.shown)
+    placed += origin[:, None]
+    pieces = np.split(placed, np.cumsum(counts), 1)
+    outlines = [
+        Shape(shape.part, piece, shape.layer, shape.dark)
+        for shape, piece in zip(shapes, pieces, strict=False)
+    ]
+    joints = {name: pieces[-1][:, k] for k, name in enumerate(points)}
+    return Body(outlines, joints, pose.y, origin, pose.shown)
