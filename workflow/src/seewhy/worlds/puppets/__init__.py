@@ -10,6 +10,7 @@ Usage::
 """
 
 from seewhy.worlds.puppets.clip import Clip, draw_clip
+from seewhy.worlds.puppets.sheet import contact_sheet
 from seewhy.worlds.puppets.stills import STILL_CLASSES, draw_stills
 from seewhy.worlds.puppets.untrimmed import draw_untrimmed, render_untrimmed
 from seewhy.worlds.puppets.world import render_clips
@@ -17,6 +18,7 @@ from seewhy.worlds.puppets.world import render_clips
 __all__ = [
     "STILL_CLASSES",
     "Clip",
+    "contact_sheet",
     "draw_clip",
     "draw_stills",
     "draw_untrimmed",

@@ -104,7 +104,26 @@ _FRONT = {"walk": 0.35, "stop": 0.5, "start": 0.5, "enter": 0.5, "leave": 0.5, "
           "fall": 0.3, "get up": 0.3, "spin": 0.3, "dance": 1.0, "idle": 0.8, "play": 1.0, "juggle": 1.0}  # fmt: skip
 
 
-def compose(rng, action, actor, scene, frames, split, rarity, held_out) -> Plan:
+def compose(
+    rng: np.random.Generator,
+    action: str,
+    actor: str,
+    scene: str,
+    frames: int,
+    rarity: tuple[str, str] | None = None,
+    held_out: bool = False,
+) -> Plan:
+    """A clip in which `actor` does `action` in `scene`, with whatever company comes along.
+
+    Args:
+        rng: where the variations come from.
+        action: of the main actor.
+        actor: its class.
+        scene: where.
+        frames: length T.
+        rarity: the rare thing that the clip is to show, and what sort of thing it is.
+        held_out: the triple is one of the held-out.
+    """
     scene_seed = int(rng.integers(2**31))
     backdrop = build_scene(scene, scene_seed)
     camera = str(rng.choice(words.CAMERAS, p=[0.4, 0.3, 0.3]))
@@ -118,7 +137,7 @@ def compose(rng, action, actor, scene, frames, split, rarity, held_out) -> Plan:
             p=[TWO_ACTORS, BYSTANDER, DISTRACTOR, 1 - TWO_ACTORS - BYSTANDER - DISTRACTOR],
         )
     )
-    second = _second_actor(rng, action, actor, scene, split) if company == "two" else None
+    second = _second_actor(rng, action, actor, scene) if company == "two" else None
     if company == "two" and second is None:
         company = "alone"
     if action == "chase" or (action in ("enter", "leave") and company == "two"):
@@ -155,7 +174,7 @@ def compose(rng, action, actor, scene, frames, split, rarity, held_out) -> Plan:
     )
 
 
-def _second_actor(rng, action, actor, scene, split) -> tuple[str, str] | None:
+def _second_actor(rng, action, actor, scene) -> tuple[str, str] | None:
     """Action and class of another actor that fits the scene and does something else."""
     if action in _ALONE:
         return None

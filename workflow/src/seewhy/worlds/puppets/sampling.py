@@ -26,7 +26,7 @@ def plan_clip(seed: int, split: str, index: int, *, frames: int = 32, purpose: i
     rng = clip_generator(seed, split, index, purpose)
     rarity = _rarity(rng, split)
     action, actor, scene, held_out = _triple(rng, split, rarity)
-    return compose(rng, action, actor, scene, frames, split, rarity, held_out)
+    return compose(rng, action, actor, scene, frames, rarity, held_out)
 
 
 def _rarity(rng: np.random.Generator, split: str) -> tuple[str, str] | None:
