@@ -66,7 +66,7 @@ def setting_of(plan: Plan, member: Member, act: Act, x: float) -> Setting:
         frames=act.last - act.first, start=act.start - act.first, end=act.end - act.first,
         zone=member.zone, ground=member.ground, frame_left=plan.view[act.first : act.last, 0],
         x=x, direction=act.direction, backing=act.backing, front=member.front, vigour=act.vigour,
-        beat=act.beat, altitude=act.altitude, at_rest=len(member.acts) == 1,
+        beat=act.beat, altitude=act.altitude, lead=act.lead, at_rest=len(member.acts) == 1,
     )  # fmt: skip
 
 

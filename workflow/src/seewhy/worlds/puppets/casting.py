@@ -12,7 +12,7 @@ from seewhy.worlds.puppets.scenes import Backdrop, build_scene
 
 TWO_ACTORS, BYSTANDER, DISTRACTOR = 0.24, 0.22, 0.16
 """Shares of clips with a second actor, a bystander of another class, one of the same class."""
-_DEPTH = {"horse": 18.0, "elephant": 18.0, "dog": 11.0, "cat": 10.0, "bird": 9.0}
+_DEPTH = {"horse": 13.0, "elephant": 15.0, "dog": 9.0, "cat": 9.0, "bird": 9.0}
 _ALONE = {"chase", "throw", "enter", "leave", "fly", "juggle", "crawl", "push"}
 _ROOM = 16.0
 """Pixels that everyone has to move in, at least."""
@@ -212,6 +212,8 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
     object_kind = ""
     if needs:
         object_kind = _object_kind(rng, action, kind, rarity)
+    if action in ("swim", "crawl"):
+        half = max(half, size * 0.42)
     if object_kind in ("horse", "motorcycle"):
         half = 17.0
     low, high = backdrop.ground
@@ -242,25 +244,7 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
     )  # fmt: skip
     cast.append(member)
     if action == "chase":
-        prey = str(
-            rng.choice(
-                [
-                    k
-                    for k in ("man", "woman", "girl", "boy", "dog", "cat", "horse")
-                    if k != kind and (k != "horse" or kind in ("horse", "dog"))
-                ]
-            )
-        )
-        if kind not in words.PEOPLE and rng.random() < 0.4:
-            prey = "bird" if kind == "cat" else prey
-        cast.append(
-            Member(
-                instance + 1, prey, "object", choose_colour(rng, prey, backdrop), choose_texture(rng), choose_size(rng, prey),
-                int(rng.integers(2**31)), zone, x, float(ground), False,
-                (Act("chase", 0, frames, one.start, one.end, one.direction, False, one.vigour, one.beat + 1.45, 0.0),),
-                holder=instance,
-            )
-        )  # fmt: skip
+        cast[-1:] = _chase(rng, backdrop, member)
     elif object_kind:
         big = object_kind in ("horse", "motorcycle")
         count = 3 if action == "juggle" else 1
@@ -273,6 +257,25 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
                     False, (one,) if big else (), holder=instance,
                 )
             )  # fmt: skip
+
+
+def _chase(rng: np.random.Generator, backdrop: Backdrop, hunter: Member) -> list[Member]:
+    """The hunter and whom it chases."""
+    big = ("horse", "dog")  # only these run after a horse
+    kinds = [
+        k for k in (*words.PEOPLE, *words.QUADRUPEDS, "bird")
+        if k != hunter.kind and (k != "horse" or hunter.kind in big)
+    ]  # fmt: skip
+    kind = str(rng.choice(kinds))
+    size = choose_size(rng, kind)
+    lead = float(half_width(hunter.kind, hunter.size) + half_width(kind, size)) / 2 + 3
+    one = hunter.acts[0]
+    prey = Member(
+        hunter.instance + 1, kind, "object", choose_colour(rng, kind, backdrop), choose_texture(rng), size,
+        int(rng.integers(2**31)), hunter.zone, hunter.x, hunter.ground - float(rng.uniform(-1.5, 1.5)), False,
+        (replace(one, beat=one.beat + 1.0, lead=lead),), holder=hunter.instance,
+    )  # fmt: skip
+    return [replace(hunter, acts=(replace(one, lead=-lead),)), prey]
 
 
 def _facing(one: Act, direction: float) -> Act:

@@ -33,6 +33,7 @@ class Setting:
         vigour: about 1, scales speeds and amplitudes.
         beat: frames by which the cycle is shifted.
         altitude: pixels above ground, for flying.
+        lead: pixels ahead of the middle of two, for a chase.
         at_rest: `x` is where it stands still, for a stop.
     """
 
@@ -49,6 +50,7 @@ class Setting:
     vigour: float = 1.0
     beat: float = 0.0
     altitude: float = 18.0
+    lead: float = 0.0
     at_rest: bool = False
 
     def mirrored(self) -> Setting:
@@ -281,7 +283,7 @@ def _wave(kind: str, size: float, at: Setting) -> Pose:
         return _with(_rest(at), arms=arms)
     if kind == "bird":
         return _with(_rest(at), paw=(0.75 + 0.35 * beat) * on)
-    return _with(_rest(at), paw=(1.2 + 0.4 * beat) * on, sit=0.6 * on)
+    return _with(_rest(at), paw=(1.3 + 0.35 * beat) * on, sit=0.9 * on)
 
 
 def _sit(kind: str, size: float, at: Setting) -> Pose:
@@ -385,7 +387,8 @@ def _swim(kind: str, size: float, at: Setting) -> Pose:
         return _with(
             pose, roll=1.28, arms=arms, stride=0.22 * on, phase=4 * stroke, nod=-0.5, lift=bob + 1.5
         )
-    return _with(pose, stride=0.4 * on, phase=2 * stroke, nod=-0.15, lift=bob + size * 0.04)
+    lift = bob + size * 0.04
+    return _with(pose, stride=0.4 * on, phase=2 * stroke, nod=-0.15, lift=lift, crouch=1.0)
 
 
 def _fly(kind: str, size: float, at: Setting) -> Pose:
@@ -403,18 +406,13 @@ def _drive(kind: str, size: float, at: Setting) -> Pose:
 
 
 def _chase(kind: str, size: float, at: Setting) -> Pose:
-    """Round an ellipse; the one chased is ahead by `beat` radians."""
-    t, on = _clock(at)
-    low, high = at.zone
-    half = (high - low) / 2
-    speed = 0.11 * at.vigour * at.direction
-    angle = np.concatenate([[0.0], np.cumsum(on * speed)[:-1]]) + at.beat * at.direction
-    pace = _gait(kind, size, at, np.abs(angle) * half, np.maximum(on, 0.0), "run")
-    return _with(
-        _rest(at), front=False, x=(low + high) / 2 + half * np.cos(angle),
-        y=at.ground + 6 * np.sin(angle),
-        facing=np.where(-np.sin(angle) * at.direction >= 0, 1.0, -1.0), **pace,
-    )  # fmt: skip
+    """Straight through the frame, `at.lead` pixels ahead of the middle of the two."""
+    t = np.arange(at.frames, dtype=float)
+    done = (t - at.start) / (at.end - at.start)
+    drift = np.linspace(at.frame_left[0], at.frame_left[-1], at.frames)
+    x = drift + 32 + at.direction * (at.lead + 54 * at.vigour * (done - 0.5))
+    pace = _gait(kind, size, at, np.abs(x - x[0]), np.ones(at.frames), "run")
+    return _with(_rest(at), front=False, x=x, **pace)
 
 
 def _ride(kind: str, size: float, at: Setting) -> Pose:

@@ -29,6 +29,7 @@ class Act:
     vigour: float
     beat: float
     altitude: float
+    lead: float = 0.0
 
 
 @dataclass(frozen=True)
