@@ -1,0 +1,224 @@
+"""The canonical form and its adapters, on good and on broken input."""
+
+import pandas as pd
+import pytest
+
+from seewhy.corpora.canonical import check_table, read_table, schema, write_tables
+from seewhy.corpora.importing import import_corpus
+from seewhy.corpora.sources import SOURCES, source_files
+from seewhy.errors import InputError
+
+CLIPS = {"clip": ["a", "b"], "split": ["train", "test"], "video": ["a.mp4", "b.mp4"]}
+SHARES = {"shares": {"train": 0.8, "val": 0.1, "test": 0.1}, "seed": 0}
+
+
+def table(**columns):
+    return pd.DataFrame({**CLIPS, **columns})
+
+
+def test_tables_come_back_as_they_were_written(tmp_path):
+    captions = pd.DataFrame(
+        {"caption": ["1", "2"], "clip": ["a", "b"], "text": ["a null", "NA, or “é”"]}
+    )
+    write_tables(tmp_path, {"clips": table(start=[0.5, None]), "captions": captions})
+    clips = read_table(tmp_path, "clips")
+    assert clips["start"].tolist()[0] == 0.5
+    assert clips["start"].isna().tolist() == [False, True]
+    assert read_table(tmp_path, "captions")["text"].tolist() == ["a null", "NA, or “é”"]
+    assert list(read_table(tmp_path, "segments").columns) == list(schema()["segments"]["columns"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"split": ["train", "dev"]}, r"column split, line 3: the value 'dev' is not one of train"),
+        ({"clip": ["a", "a"]}, r"column clip, line 3: the value repeats an earlier row"),
+        ({"video": ["a.mp4", None]}, r"column video, line 3: the value is empty"),
+        ({"start": ["0", "soon"]}, r"column start, line 3: the value 'soon' is not a number"),
+        ({"colour": ["red", "blue"]}, r"has an unknown column colour; the columns of clips are"),
+    ],
+)
+def test_a_table_that_breaks_the_form_is_refused_in_one_line(columns, message):
+    with pytest.raises(InputError, match=message) as error:
+        check_table(table(**columns), "clips", where="clips.csv")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(InputError, match="has no column video"):
+        check_table(table().drop(columns="video"), "clips", where="clips.csv")
+
+
+def test_truth_values_and_whole_numbers_are_read_strictly():
+    caption = {"caption": ["1"], "clip": ["a"], "text": ["x"]}
+    good = check_table(pd.DataFrame({**caption, "correct": ["False"]}), "captions", where="x")
+    assert not good["correct"][0]
+    with pytest.raises(InputError, match="'maybe' is not true or false"):
+        check_table(pd.DataFrame({**caption, "correct": ["maybe"]}), "captions", where="x")
+    phrase = {"caption": ["1"], "first": ["1.5"], "last": ["2"], "kind": ["stuff"]}
+    with pytest.raises(InputError, match=r"column first, line 2: the value '1.5' is not a whole"):
+        check_table(pd.DataFrame({**phrase, "refers_to": ["sky"]}), "phrases", where="x")
+
+
+def test_a_caption_of_no_clip_is_refused_and_nothing_is_written(tmp_path):
+    captions = pd.DataFrame({"caption": ["1"], "clip": ["zebra"], "text": ["x"]})
+    with pytest.raises(InputError, match="'zebra' is not in the table clips"):
+        write_tables(tmp_path, {"clips": table(), "captions": captions})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_csv_is_refused(tmp_path):
+    (tmp_path / "clips.csv").write_bytes(b'clip,split,video\n"a,b\xff\xfe\x00')
+    with pytest.raises(InputError, match=r"clips\.csv: not a CSV file"):
+        read_table(tmp_path, "clips")
+
+
+# --- folder ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    source = tmp_path / "own"
+    (source / "more").mkdir(parents=True)
+    for name in ("one.mp4", "two.avi", "three.mkv", "more/four.mp4", "five.mp4"):
+        (source / name).write_bytes(b"")
+    return source
+
+
+def captions_csv(folder, text):
+    (folder / "captions.csv").write_text(text)
+
+
+def test_a_folder_without_splits_is_dealt_out(folder, tmp_path):
+    rows = ["one.mp4,a dog", "one.mp4,the dog", "two.avi,a cat", "three.mkv,it", "more/four.mp4,x"]
+    captions_csv(folder, "video,caption\n" + "\n".join(rows))
+    import_corpus("folder", folder, tmp_path / "a", **SHARES)
+    import_corpus("folder", folder, tmp_path / "b", **SHARES)
+    clips = read_table(tmp_path / "a", "clips")
+    assert sorted(clips["split"]) == ["test", "train", "train", "val"]
+    assert (tmp_path / "a/clips.csv").read_bytes() == (tmp_path / "b/clips.csv").read_bytes()
+    assert clips["video"].tolist()[-1] == str(folder / "more/four.mp4")
+    assert "1 videos are not in captions.csv" in (tmp_path / "a/corpus.json").read_text()
+    assert len(read_table(tmp_path / "a", "captions")) == 5
+
+
+def test_a_group_stays_together(folder, tmp_path):
+    names = [f"v{i}.mp4" for i in range(30)]
+    rows = [f"{name},x,g{i % 10}" for i, name in enumerate(names)]
+    captions_csv(folder, "video,caption,group\n" + "\n".join(rows))
+    import_corpus("folder", folder, tmp_path / "a", **SHARES)
+    clips = read_table(tmp_path / "a", "clips")
+    assert (clips.groupby("group")["split"].nunique() == 1).all()
+    assert set(clips["split"]) == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("film,caption\na.mp4,x\n", r"has no column video and has an unknown column film"),
+        ("video,caption,split\na.mp4,x,dev\n", r"column split, line 2: 'dev' is not one of train"),
+        ("video,caption,split\na.mp4,x,val\na.mp4,y,test\n", r"a\.mp4 is in two splits"),
+        ("video,caption,split\na.mp4,x,train\nb.mp4,y,val\n", r"no video is in split test"),
+        ("video,caption\na.mp4,x\nb.mp4,y\n", r"cannot fill train, val and test"),
+        (
+            "video,caption,split\na.mp4,,train\nb.mp4,y,val\nc.mp4,z,test\n",
+            r"a\.mp4 is in split train but has no caption",
+        ),
+        ("video,caption\n,x\n", r"line 2: no video"),
+        ("", r"captions\.csv: not a CSV file"),
+    ],
+)
+def test_a_wrong_captions_file_is_refused(folder, tmp_path, text, message):
+    captions_csv(folder, text)
+    with pytest.raises(InputError, match=message):
+        import_corpus("folder", folder, tmp_path / "a", **SHARES)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_video_may_come_without_caption_to_be_captioned(folder, tmp_path):
+    rows = "one.mp4,a dog,train\ntwo.avi,a cat,val\nthree.mkv,,test\n"
+    captions_csv(folder, "video,caption,split\n" + rows)
+    import_corpus("folder", folder, tmp_path / "a", **SHARES)
+    assert read_table(tmp_path / "a", "captions")["clip"].tolist() == ["one.mp4", "two.avi"]
+
+
+# --- msvd -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def msvd(tmp_path):
+    """MSVD's layout with made-up captions, all 1,970 clips."""
+    source = tmp_path / "msvd"
+    (source / "YouTubeClips").mkdir(parents=True)
+    lines = [f"-a_b{n // 3}_{n}_{n + 9} vid{n}" for n in range(1, 1971)]
+    (source / "youtube_mapping.txt").write_text("\n".join(lines))
+    for split, first, last in (("train", 1, 1200), ("val", 1201, 1300), ("test", 1301, 1970)):
+        rows = [f"vid{n}\ta man does {k}" for n in range(first, last + 1) for k in (1, 2)]
+        (source / f"sents_{split}_lc_nopunc.txt").write_text("\n".join(rows) + "\n")
+    (source / "YouTubeClips/-a_b0_1_10.avi").write_bytes(b"")
+    return source
+
+
+def test_msvd_has_its_splits_groups_and_paths(msvd, tmp_path):
+    import_corpus("msvd", msvd, tmp_path / "a")
+    clips = read_table(tmp_path / "a", "clips").set_index("clip")
+    assert clips["split"].value_counts().to_dict() == {"train": 1200, "test": 670, "val": 100}
+    assert clips.loc["vid1200", "split"] == "train"
+    assert clips.loc["vid1201", "split"] == "val"
+    assert clips.loc["vid1301", "split"] == "test"
+    assert clips.loc["vid1", "video"] == str(msvd / "YouTubeClips/-a_b0_1_10.avi")
+    assert clips.loc["vid4", "group"] == clips.loc["vid5", "group"] == "-a_b1"
+    assert len(read_table(tmp_path / "a", "captions")) == 2 * 1970
+    assert "1969 of 1970 videos are not in" in (tmp_path / "a/corpus.json").read_text()
+
+
+def test_all_video_descriptions_will_do(msvd, tmp_path):
+    import_corpus("msvd", msvd, tmp_path / "a")
+    for file in msvd.glob("sents_*"):
+        file.unlink()
+    rows = ["# a notice", ""]
+    rows += [f"-a_b{n // 3}_{n}_{n + 9} a man does {k}" for n in range(1, 1971) for k in (1, 2)]
+    (msvd / "AllVideoDescriptions.txt").write_text("\n".join(rows))
+    import_corpus("msvd", msvd, tmp_path / "b")
+    assert (tmp_path / "a/captions.csv").read_bytes() == (tmp_path / "b/captions.csv").read_bytes()
+
+
+def test_missing_test_captions_are_a_remark_and_cut_ones_an_error(msvd, tmp_path):
+    file = msvd / "sents_test_lc_nopunc.txt"
+    content = file.read_text()
+    file.unlink()
+    import_corpus("msvd", msvd, tmp_path / "a")
+    assert "no captions of the test split; get" in (tmp_path / "a/corpus.json").read_text()
+    file.write_text(content[: len(content) // 2].rsplit("\n", 1)[0])
+    with pytest.raises(InputError, match=r"test clips have no caption .* cut short"):
+        import_corpus("msvd", msvd, tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "message"),
+    [
+        ("youtube_mapping.txt", "rubbish", r"youtube_mapping\.txt: line \d+: 'rubbish' is not"),
+        ("sents_val_lc_nopunc.txt", "vid9999\tx", r"sents_val_lc_nopunc\.txt: line 201: 'vid9999"),
+        ("sents_val_lc_nopunc.txt", "vid7 no tab", r"a tab and a caption"),
+    ],
+)
+def test_a_malformed_line_is_named(msvd, tmp_path, name, line, message):
+    file = msvd / name
+    file.write_text(file.read_text().rstrip("\n") + "\n" + line + "\n")
+    with pytest.raises(InputError, match=message):
+        import_corpus("msvd", msvd, tmp_path / "a")
+
+
+def test_a_mapping_cut_short_is_refused(msvd, tmp_path):
+    lines = (msvd / "youtube_mapping.txt").read_text().splitlines()
+    (msvd / "youtube_mapping.txt").write_text("\n".join(lines[:1000]))
+    with pytest.raises(InputError, match="names 1000 clips, not the 1970"):
+        import_corpus("msvd", msvd, tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_missing_corpus_says_where_to_get_it(name, tmp_path):
+    with pytest.raises(InputError, match=r"corpus\.source: no folder .*nowhere; "):
+        source_files(name, tmp_path / "nowhere")
+    with pytest.raises(InputError, match=rf"corpus\.source: no {SOURCES[name].needed[0]}"):
+        source_files(name, tmp_path)
