@@ -36,7 +36,10 @@ def told():
 
 @pytest.fixture(scope="module")
 def plans():
-    return {s: [plan_clip(SEED, s, i) for i in range(n)] for s, n in (("train", 1500), ("val", 300), ("test", 400))}  # fmt: skip
+    return {
+        s: [plan_clip(SEED, s, i) for i in range(n)]
+        for s, n in (("train", 1500), ("val", 300), ("test", 400))
+    }
 
 
 def _object_kind(plan, member):

@@ -121,7 +121,10 @@ def test_masks_are_readings_of_one_raster(corpus):
     instances = read_table(corpus, "instances").set_index(["clip", "instance"])
     with Truth(corpus) as truth:
         for clip in truth.clips[:6]:
-            read = {kind: truth.masks(clip, kind) for kind in ("instance", "class", "part", "colour", "texture", "stuff")}  # fmt: skip
+            read = {
+                kind: truth.masks(clip, kind)
+                for kind in ("instance", "class", "part", "colour", "texture", "stuff")
+            }
             instance = read["instance"][0]
             assert ((read["class"][0] > 0) == (instance > 0)).all()
             assert ((read["part"][0] > 0) == (instance > 0)).all()
@@ -194,8 +197,14 @@ def _append(writer, name, frames=32, codes=3, size=64):
         code=rng.integers(0, codes, (frames, size, size), np.uint8),
         elements=[row] * 3,
         boxes={"frame": [0], "instance": [1], "box": [[1, 2, 3, 4]]},
-        key_points={"frame": [0], "instance": [1], "point": [[1.5, 2.5]], "visible": [True], "name": ["head"]},
-    )  # fmt: skip
+        key_points={
+            "frame": [0],
+            "instance": [1],
+            "point": [[1.5, 2.5]],
+            "visible": [True],
+            "name": ["head"],
+        },
+    )
 
 
 def test_the_writer_refuses_what_cannot_be_read_back(tmp_path):

@@ -14,10 +14,12 @@ from seewhy.worlds.puppets import vocabulary as words
 from seewhy.worlds.puppets.cast import body_of, build_figures
 from seewhy.worlds.puppets.clip import draw_plan
 from seewhy.worlds.puppets.draw import SUB
-from seewhy.worlds.puppets.motion import Setting, move
+from seewhy.worlds.puppets.layout import MARGIN_X, MARGIN_Y
+from seewhy.worlds.puppets.motion import move
 from seewhy.worlds.puppets.plan import Act, Member, Plan
 from seewhy.worlds.puppets.sampling import plan_clip
-from seewhy.worlds.puppets.scenes import MARGIN_X, MARGIN_Y, build_scene
+from seewhy.worlds.puppets.scenes import build_scene
+from seewhy.worlds.puppets.setting import Setting
 
 SEED = 7
 
@@ -98,9 +100,12 @@ def test_a_pixel_of_one_element_has_one_of_its_two_colours(clips):
 
 def _textured(clips):
     return next(
-        c for c in clips
-        if len(c.plan.cast) == 1 and c.plan.actors[0].texture != "plain" and c.plan.actors[0].action != "swim"
-    )  # fmt: skip
+        c
+        for c in clips
+        if len(c.plan.cast) == 1
+        and c.plan.actors[0].texture != "plain"
+        and c.plan.actors[0].action != "swim"
+    )
 
 
 def test_a_pixel_of_several_elements_is_the_mean_of_their_colours():
@@ -180,9 +185,19 @@ def _solo(kind, action, start, end, x=32.0, *, front=False, direction=1.0, backi
     view = np.zeros((32, 2))
     one = Act(action, 0, 32, start, end, direction, backing, 1.1, 0.7, 18.0)
     member = Member(
-        1, kind, "actor", words.COLOURS_OF[kind][0], "plain", words.SIZES[kind][0], 5, (16.0, 48.0), x, 54.0,
-        front, (one,),
-    )  # fmt: skip
+        1,
+        kind,
+        "actor",
+        words.COLOURS_OF[kind][0],
+        "plain",
+        words.SIZES[kind][0],
+        5,
+        (16.0, 48.0),
+        x,
+        54.0,
+        front,
+        (one,),
+    )
     return Plan("field", 11, "still", view, 32, (member,))
 
 

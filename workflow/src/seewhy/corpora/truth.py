@@ -72,6 +72,7 @@ class TruthWriter:
                     chunks=(4096, *shape), compression="gzip", compression_opts=2, shuffle=True,
                 )  # fmt: skip
         self._clips: list[str] = []
+        self._known: set[str] = set()
         self._offsets = {group: [0] for group in (*_COLUMNS, "masks")}
         self._waiting: dict[str, list[np.ndarray]] = {
             f"{group}/{name}": [] for group, columns in _COLUMNS.items() for name in columns
@@ -105,7 +106,7 @@ class TruthWriter:
         """
         if self._file is None:
             raise InputError(f"{self._path}: open the writer in a with block before appending")
-        if clip in set(self._clips[-1:]) or clip in self._clips:
+        if clip in self._known:
             raise InputError(f"{self._path}: the clip {clip} is given twice")
         if code.size and int(code.max()) >= len(elements):
             raise InputError(
@@ -127,6 +128,7 @@ class TruthWriter:
             count = len(self._waiting[f"{group}/{next(iter(columns))}"][-1])
             self._offsets[group].append(self._offsets[group][-1] + count)
         self._clips.append(clip)
+        self._known.add(clip)
         if len(self._clips) % _FLUSH == 0:
             self._flush()
 
@@ -136,9 +138,14 @@ class TruthWriter:
         if self._size is None:
             self._size = tuple(size)
             self._file.create_dataset(
-                "masks/code", (0, *size), "u1", maxshape=(None, *size), chunks=(min(frames, 16) or 1, *size),
-                compression="gzip", compression_opts=3,
-            )  # fmt: skip
+                "masks/code",
+                (0, *size),
+                "u1",
+                maxshape=(None, *size),
+                chunks=(min(frames, 16) or 1, *size),
+                compression="gzip",
+                compression_opts=3,
+            )
         if tuple(size) != self._size:
             raise InputError(
                 f"{self._path}: clip {clip} has frames of {size[1]} x {size[0]} pixels, the first "
@@ -274,7 +281,7 @@ class Truth:
         return {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
 
     def key_points(self, clip: str) -> dict[str, np.ndarray]:
-        """Key points: `frame`, `instance`, `name` (strings), `visible` [n], `point` [n, 2] pixels."""
+        """Key points: `frame`, `instance`, `name`, `visible` [n] and `point` [n, 2] in pixels."""
         where = self._slice("key_points", clip)
         rows = {name: self._file[f"key_points/{name}"][where] for name in _COLUMNS["key_points"]}
         rows["name"] = np.array(self.point_names, object)[rows["name"]]

@@ -6,14 +6,10 @@ import numpy as np
 
 from seewhy.worlds.puppets import animals, people, things
 from seewhy.worlds.puppets.draw import Figure, Paint
-from seewhy.worlds.puppets.motion import (
-    BOUNCE_PERIOD,
-    KICK_PERIOD,
-    THROW_RELEASE,
-    Setting,
-    move,
-)
+from seewhy.worlds.puppets.gestures import BOUNCE_PERIOD, KICK_PERIOD, THROW_RELEASE
+from seewhy.worlds.puppets.motion import move
 from seewhy.worlds.puppets.plan import Act, Member, Plan
+from seewhy.worlds.puppets.setting import Setting
 from seewhy.worlds.puppets.shapes import Body, Pose
 from seewhy.worlds.puppets.vocabulary import COLOURS, PEOPLE, QUADRUPEDS, SKINS
 
@@ -208,8 +204,18 @@ def _ball(act: Act, holder: Member, pose: Pose, body: Body, t: Array, on: Array)
     return np.stack([np.full(len(t), hand[:, 0].mean() + facing * 1.0), y], 1)
 
 
-_HAIRS = {"black": (45, 35, 35), "brown": (105, 65, 35), "yellow": (235, 195, 95), "orange": (200, 95, 40)}  # fmt: skip
-_TROUSERS = {"blue": (60, 75, 125), "grey": (95, 95, 105), "brown": (110, 85, 65), "black": (45, 45, 55)}  # fmt: skip
+_HAIRS = {
+    "black": (45, 35, 35),
+    "brown": (105, 65, 35),
+    "yellow": (235, 195, 95),
+    "orange": (200, 95, 40),
+}
+_TROUSERS = {
+    "blue": (60, 75, 125),
+    "grey": (95, 95, 105),
+    "brown": (110, 85, 65),
+    "black": (45, 45, 55),
+}
 
 
 def second_colour(rgb: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -252,9 +258,16 @@ def paints_of(member: Member) -> dict[str, Paint]:
     if kind == "robot":
         lamp = _plain("yellow", (250, 225, 80))
         return {
-            "head": plain, "hand": shaded, "leg": _plain(colour, rgb, 0.68), "torso": main, "arm": shaded,
-            "foot": black, "eye": lamp, "mouth": black, "antenna": _plain("red"),
-        }  # fmt: skip
+            "head": plain,
+            "hand": shaded,
+            "leg": _plain(colour, rgb, 0.68),
+            "torso": main,
+            "arm": shaded,
+            "foot": black,
+            "eye": lamp,
+            "mouth": black,
+            "antenna": _plain("red"),
+        }
     if kind in (*QUADRUPEDS, "elephant"):
         dark = _plain("black", (35, 30, 30))
         mane = (
@@ -262,24 +275,47 @@ def paints_of(member: Member) -> dict[str, Paint]:
         )
         eye = dark if sum(rgb) > 200 else white
         return {
-            "torso": main, "leg": plain, "head": plain, "muzzle": _plain(colour, rgb, 1.12), "ear": shaded,
-            "eye": eye, "nose": dark if sum(rgb) > 200 else _plain("grey"), "foot": _plain(colour, rgb, 0.75),
-            "tail": mane if kind == "horse" else plain, "mane": mane, "trunk": plain, "tusk": white,
-        }  # fmt: skip
+            "torso": main,
+            "leg": plain,
+            "head": plain,
+            "muzzle": _plain(colour, rgb, 1.12),
+            "ear": shaded,
+            "eye": eye,
+            "nose": dark if sum(rgb) > 200 else _plain("grey"),
+            "foot": _plain(colour, rgb, 0.75),
+            "tail": mane if kind == "horse" else plain,
+            "mane": mane,
+            "trunk": plain,
+            "tusk": white,
+        }
     if kind == "bird":
         orange = _plain("orange", (240, 150, 40))
         return {
-            "torso": main, "head": plain, "wing": plain, "tail": plain, "beak": orange, "leg": orange,
-            "foot": orange, "eye": black if sum(rgb) > 200 else white, "crest": shaded,
-        }  # fmt: skip
+            "torso": main,
+            "head": plain,
+            "wing": plain,
+            "tail": plain,
+            "beak": orange,
+            "leg": orange,
+            "foot": orange,
+            "eye": black if sum(rgb) > 200 else white,
+            "crest": shaded,
+        }
     if kind in ("car", "motorcycle"):
         steel = _plain("grey", (165, 168, 175))
         return {
-            "body": main, "window": _plain("blue", (190, 225, 245)), "light": _plain("yellow", (255, 235, 130)),
-            "wheel": _plain("black", (35, 35, 38)), "rim": steel, "bumper": _plain("grey", (90, 92, 98)),
-            "fork": steel, "engine": _plain("grey", (100, 100, 106)), "seat": black, "handlebar": steel,
+            "body": main,
+            "window": _plain("blue", (190, 225, 245)),
+            "light": _plain("yellow", (255, 235, 130)),
+            "wheel": _plain("black", (35, 35, 38)),
+            "rim": steel,
+            "bumper": _plain("grey", (90, 92, 98)),
+            "fork": steel,
+            "engine": _plain("grey", (100, 100, 106)),
+            "seat": black,
+            "handlebar": steel,
             "exhaust": steel,
-        }  # fmt: skip
+        }
     return _object_paints(kind, plain, shaded)
 
 
@@ -289,11 +325,15 @@ def _object_paints(kind: str, plain: Paint, shaded: Paint) -> dict[str, Paint]:
         "ball": {"ball": plain, "mark": white if plain.colour != "white" else _plain("black")},
         "apple": {"fruit": plain, "stalk": _plain("brown"), "leaf": _plain("green")},
         "banana": {"fruit": plain},
-        "pizza": {"crust": _plain("brown", (190, 130, 70)), "cheese": _plain("yellow"), "topping": _plain("red")},
+        "pizza": {
+            "crust": _plain("brown", (190, 130, 70)),
+            "cheese": _plain("yellow"),
+            "topping": _plain("red"),
+        },
         "bowl": {"bowl": plain, "food": _plain("brown", (110, 65, 35))},
         "cup": {"cup": plain, "handle": shaded, "drink": _plain("brown", (95, 55, 30))},
         "bucket": {"bucket": plain, "drink": _plain("blue", (150, 205, 240))},
         "guitar": {"body": plain, "neck": _plain("brown", (75, 50, 35)), "hole": black},
         "chair": {"seat": plain, "back": plain, "leg": shaded},
         "box": {"box": _plain("brown", (190, 145, 95)), "tape": _plain("yellow", (230, 205, 150))},
-    }[kind]  # fmt: skip
+    }[kind]

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from seewhy.worlds.puppets import vocabulary as words
+from seewhy.worlds.puppets.layout import Backdrop
 from seewhy.worlds.puppets.plan import Act, Member, Plan
-from seewhy.worlds.puppets.scenes import Backdrop, build_scene
+from seewhy.worlds.puppets.scenes import build_scene
 
 TWO_ACTORS, BYSTANDER, DISTRACTOR = 0.24, 0.22, 0.16
 """Shares of clips with a second actor, a bystander of another class, one of the same class."""
@@ -54,7 +55,9 @@ def zone_of(
     return float(low), float(high)
 
 
-def choose_colour(rng, kind: str, backdrop: Backdrop, other_than: tuple[str, ...] = ()) -> str:
+def choose_colour(
+    rng: np.random.Generator, kind: str, backdrop: Backdrop, other_than: tuple[str, ...] = ()
+) -> str:
     """A colour of that class that stands out from the scene."""
     options = [c for c in words.COLOURS_OF[kind] if c not in other_than]
     clear = [
@@ -64,11 +67,12 @@ def choose_colour(rng, kind: str, backdrop: Backdrop, other_than: tuple[str, ...
     return str(rng.choice(clear or options or list(words.COLOURS_OF[kind])))
 
 
-def choose_texture(rng) -> str:
+def choose_texture(rng: np.random.Generator) -> str:
+    """Mostly plain."""
     return str(rng.choice(words.TEXTURES, p=[0.56, 0.24, 0.20]))
 
 
-def window(rng, action: str, frames: int) -> tuple[int, int]:
+def window(rng: np.random.Generator, action: str, frames: int) -> tuple[int, int]:
     """When the action takes place within `frames` frames: start <= t < end."""
     unit = frames / 32
     if action in ("fall", "get up"):
@@ -89,19 +93,41 @@ def window(rng, action: str, frames: int) -> tuple[int, int]:
     return start, frames - int(rng.integers(0, 5) * unit)
 
 
-def act(rng, action: str, kind: str, first: int, last: int) -> Act:
+def act(rng: np.random.Generator, action: str, kind: str, first: int, last: int) -> Act:
     """An action in frames first <= t < last, with its variations."""
     start, end = window(rng, action, last - first)
     backing = action in ("stop", "start", "enter", "leave") and rng.random() < 0.5
     slow = rng.uniform(0.8, 0.98) if rng.random() < 0.5 else rng.uniform(1.02, 1.25)
     return Act(
-        action, first, last, first + start, first + end, float(rng.choice([-1.0, 1.0])), bool(backing),
-        float(slow), float(rng.uniform(0, 6)), float(rng.uniform(13, 21)),
-    )  # fmt: skip
+        action,
+        first,
+        last,
+        first + start,
+        first + end,
+        float(rng.choice([-1.0, 1.0])),
+        bool(backing),
+        float(slow),
+        float(rng.uniform(0, 6)),
+        float(rng.uniform(13, 21)),
+    )
 
 
-_FRONT = {"walk": 0.35, "stop": 0.5, "start": 0.5, "enter": 0.5, "leave": 0.5, "wave": 0.6, "jump": 0.5,
-          "fall": 0.3, "get up": 0.3, "spin": 0.3, "dance": 1.0, "idle": 0.8, "play": 1.0, "juggle": 1.0}  # fmt: skip
+_FRONT = {
+    "walk": 0.35,
+    "stop": 0.5,
+    "start": 0.5,
+    "enter": 0.5,
+    "leave": 0.5,
+    "wave": 0.6,
+    "jump": 0.5,
+    "fall": 0.3,
+    "get up": 0.3,
+    "spin": 0.3,
+    "dance": 1.0,
+    "idle": 0.8,
+    "play": 1.0,
+    "juggle": 1.0,
+}
 
 
 def compose(
@@ -159,7 +185,7 @@ def compose(
             kinds = [k for k in kinds if k not in ("horse", *words.VEHICLES)] or kinds
         kind = actor if company == "distractor" else str(rng.choice(kinds))
         taken = tuple(m.colour for m in cast if m.kind == kind)
-        _add_idle(rng, cast, backdrop, view, kind, company, other, frames, taken)
+        add_idle(rng, cast, backdrop, view, kind, company, other, frames, taken)
     rarities = (rarity[0],) if rarity else ()
     return Plan(
         scene,
@@ -174,7 +200,15 @@ def compose(
     )
 
 
-def _second_actor(rng, action, actor, scene) -> tuple[str, str] | None:
+def _suits(kind: str, action: str, scene: str) -> bool:
+    if scene in words.RARE_SCENES:
+        return not words.ALL_ACTIONS[action].scenes
+    return scene in words.scenes_for(kind, action)
+
+
+def _second_actor(
+    rng: np.random.Generator, action: str, actor: str, scene: str
+) -> tuple[str, str] | None:
     """Action and class of another actor that fits the scene and does something else."""
     if action in _ALONE:
         return None
@@ -182,14 +216,8 @@ def _second_actor(rng, action, actor, scene) -> tuple[str, str] | None:
     weights = np.array(weights) / sum(weights)
     for _ in range(60):
         kind, other = pairs[rng.choice(len(pairs), p=weights)]
-        if other == action or other in _ALONE or scene not in words.scenes_for(kind, other):
-            if not (
-                scene in words.RARE_SCENES
-                and other != "swim"
-                and other not in _ALONE
-                and other != action
-            ):
-                continue
+        if other == action or other in _ALONE or not _suits(kind, other, scene):
+            continue
         if "ride" in (action, other) and (
             kind in ("horse", *words.VEHICLES) or actor in ("horse", *words.VEHICLES)
         ):
@@ -201,11 +229,23 @@ def _second_actor(rng, action, actor, scene) -> tuple[str, str] | None:
     return None
 
 
-def choose_size(rng, kind: str) -> float:
+def choose_size(rng: np.random.Generator, kind: str) -> float:
+    """Height or length of a `kind`, pixels of a 64-pixel frame."""
     return float(rng.uniform(*words.SIZES[kind]))
 
 
-def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) -> None:
+def _add_actor(
+    rng: np.random.Generator,
+    cast: list[Member],
+    backdrop: Backdrop,
+    view: np.ndarray,
+    action: str,
+    kind: str,
+    span: tuple[float, float],
+    frames: int,
+    rarity: tuple[str, str] | None,
+) -> None:
+    """Add an actor within `span` (pixels of the frame), and what it acts on."""
     size = choose_size(rng, kind)
     half = half_width(kind, size)
     needs = words.ALL_ACTIONS[action].objects
@@ -238,10 +278,20 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
     instance = len(cast) + 1
     taken = tuple(m.colour for m in cast if m.kind == kind)
     member = Member(
-        instance, kind, "actor", choose_colour(rng, kind, backdrop, taken), choose_texture(rng), size,
-        int(rng.integers(2**31)), zone, x, float(ground), bool(front), (one,),
+        instance,
+        kind,
+        "actor",
+        choose_colour(rng, kind, backdrop, taken),
+        choose_texture(rng),
+        size,
+        int(rng.integers(2**31)),
+        zone,
+        x,
+        float(ground),
+        bool(front),
+        (one,),
         object=instance + 1 if object_kind or action == "chase" else 0,
-    )  # fmt: skip
+    )
     cast.append(member)
     if action == "chase":
         cast[-1:] = _chase(rng, backdrop, member)
@@ -252,29 +302,50 @@ def _add_actor(rng, cast, backdrop, view, action, kind, span, frames, rarity) ->
             colour = choose_colour(rng, object_kind, backdrop)
             cast.append(
                 Member(
-                    instance + 1 + k, object_kind, "object", colour, choose_texture(rng) if big else "plain",
-                    choose_size(rng, object_kind) if big else 0.0, int(rng.integers(2**31)), zone, x, float(ground),
-                    False, (one,) if big else (), holder=instance,
+                    instance + 1 + k,
+                    object_kind,
+                    "object",
+                    colour,
+                    choose_texture(rng) if big else "plain",
+                    choose_size(rng, object_kind) if big else 0.0,
+                    int(rng.integers(2**31)),
+                    zone,
+                    x,
+                    float(ground),
+                    False,
+                    (one,) if big else (),
+                    holder=instance,
                 )
-            )  # fmt: skip
+            )
 
 
 def _chase(rng: np.random.Generator, backdrop: Backdrop, hunter: Member) -> list[Member]:
     """The hunter and whom it chases."""
     big = ("horse", "dog")  # only these run after a horse
     kinds = [
-        k for k in (*words.PEOPLE, *words.QUADRUPEDS, "bird")
+        k
+        for k in (*words.PEOPLE, *words.QUADRUPEDS, "bird")
         if k != hunter.kind and (k != "horse" or hunter.kind in big)
-    ]  # fmt: skip
+    ]
     kind = str(rng.choice(kinds))
     size = choose_size(rng, kind)
     lead = float(half_width(hunter.kind, hunter.size) + half_width(kind, size)) / 2 + 3
     one = hunter.acts[0]
     prey = Member(
-        hunter.instance + 1, kind, "object", choose_colour(rng, kind, backdrop), choose_texture(rng), size,
-        int(rng.integers(2**31)), hunter.zone, hunter.x, hunter.ground - float(rng.uniform(-1.5, 1.5)), False,
-        (replace(one, beat=one.beat + 1.0, lead=lead),), holder=hunter.instance,
-    )  # fmt: skip
+        hunter.instance + 1,
+        kind,
+        "object",
+        choose_colour(rng, kind, backdrop),
+        choose_texture(rng),
+        size,
+        int(rng.integers(2**31)),
+        hunter.zone,
+        hunter.x,
+        hunter.ground - float(rng.uniform(-1.5, 1.5)),
+        False,
+        (replace(one, beat=one.beat + 1.0, lead=lead),),
+        holder=hunter.instance,
+    )
     return [replace(hunter, acts=(replace(one, lead=-lead),)), prey]
 
 
@@ -282,7 +353,9 @@ def _facing(one: Act, direction: float) -> Act:
     return replace(one, direction=direction)
 
 
-def _object_kind(rng, action: str, kind: str, rarity) -> str:
+def _object_kind(
+    rng: np.random.Generator, action: str, kind: str, rarity: tuple[str, str] | None
+) -> str:
     if rarity and rarity[1] == "object":
         return rarity[0]
     people = kind in words.PEOPLE or kind == "robot"
@@ -295,7 +368,18 @@ def _object_kind(rng, action: str, kind: str, rarity) -> str:
     return str(rng.choice(words.ALL_ACTIONS[action].objects))
 
 
-def _add_idle(rng, cast, backdrop, view, kind, role, span, frames, taken) -> None:
+def add_idle(
+    rng: np.random.Generator,
+    cast: list[Member],
+    backdrop: Backdrop,
+    view: np.ndarray,
+    kind: str,
+    role: str,
+    span: tuple[float, float],
+    frames: int,
+    taken: tuple[str, ...],
+) -> None:
+    """Add somebody who stands by within `span`, in none of the colours `taken`."""
     size = choose_size(rng, kind)
     zone = zone_of(view, half_width(kind, size), *span)
     low, high = backdrop.ground
@@ -305,42 +389,17 @@ def _add_idle(rng, cast, backdrop, view, kind, role, span, frames, taken) -> Non
     front = kind in (*words.PEOPLE, "robot") and rng.random() < 0.7
     cast.append(
         Member(
-            len(cast) + 1, kind, role, choose_colour(rng, kind, backdrop, taken), choose_texture(rng), size,
-            int(rng.integers(2**31)), zone, float(rng.uniform(*zone)), float(ground), bool(front), (still,),
+            len(cast) + 1,
+            kind,
+            role,
+            choose_colour(rng, kind, backdrop, taken),
+            choose_texture(rng),
+            size,
+            int(rng.integers(2**31)),
+            zone,
+            float(rng.uniform(*zone)),
+            float(ground),
+            bool(front),
+            (still,),
         )
-    )  # fmt: skip
-
-
-def compose_chain(
-    rng: np.random.Generator, actor: str, actions: list[str], scene: str, lengths: list[int]
-) -> Plan:
-    """One actor doing one action after the other, `lengths` frames each, without a cut."""
-    scene_seed = int(rng.integers(2**31))
-    backdrop = build_scene(scene, scene_seed)
-    camera = "jitter" if rng.random() < 0.4 else "still"
-    view = camera_path(rng, sum(lengths), camera)
-    size = choose_size(rng, actor)
-    zone = zone_of(view, half_width(actor, size))
-    front = actor in words.PEOPLE and rng.random() < 0.4
-    acts: list[Act] = []
-    for action, length in zip(actions, lengths, strict=True):
-        first = acts[-1].last if acts else 0
-        one = act(rng, action, actor, first, first + length)
-        if acts and action == "get up":  # it lies as it fell
-            fallen = acts[-1]
-            one = replace(
-                one, direction=fallen.direction, backing=fallen.backing, vigour=fallen.vigour
-            )
-        acts.append(one)
-    member = Member(
-        1, actor, "actor", choose_colour(rng, actor, backdrop), choose_texture(rng), size,
-        int(rng.integers(2**31)), zone, float(rng.uniform(*zone)),
-        float(rng.uniform(*backdrop.ground)), bool(front), tuple(acts),
-    )  # fmt: skip
-    cast = [member]
-    if rng.random() < 0.3:
-        others = [k for k in words.PEOPLE if k != actor]
-        side = (0.0, 24.0) if member.x > view[:, 0].mean() + 32 else (40.0, 64.0)
-        kind = str(rng.choice(others))
-        _add_idle(rng, cast, backdrop, view, kind, "bystander", side, sum(lengths), ())
-    return Plan(scene, scene_seed, camera, view, sum(lengths), tuple(cast))
+    )

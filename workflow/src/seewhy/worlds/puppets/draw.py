@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from seewhy.worlds.puppets.scenes import MARGIN_X, MARGIN_Y, Backdrop
+from seewhy.worlds.puppets.layout import MARGIN_X, MARGIN_Y, Backdrop
 from seewhy.worlds.puppets.shapes import Body
 
 Array = np.ndarray

@@ -196,7 +196,14 @@ def _head(kind: str, frame: _Frame, pose: Pose) -> list[Shape]:
         )  # fmt: skip
         shapes.append(Shape("hair", fringe, 5.2))
     else:  # boy: a cap with its peak forward
-        dome = patch((-1.05, -0.25), (-0.95, -0.75), (-0.4, -1.15), (0.4, -1.15), (0.95, -0.75), (1.05, -0.25))  # fmt: skip
+        dome = patch(
+            (-1.05, -0.25),
+            (-0.95, -0.75),
+            (-0.4, -1.15),
+            (0.4, -1.15),
+            (0.95, -0.75),
+            (1.05, -0.25),
+        )
         peak = (
             patch((-0.8, -0.35), (0.8, -0.35), (0.6, -0.05), (-0.6, -0.05))
             if pose.front

@@ -17,7 +17,9 @@ _SPLIT_KEYS = {"train": 0, "val": 1, "test": 2, "stills": 3}
 
 @dataclass(frozen=True)
 class Act:
-    """One action of a member; frames first <= t < last are its share, start <= t < end its window."""
+    """One action of a member, whose share of the clip is first <= t < last, its window within that
+    start <= t < end (frames).
+    """
 
     action: str
     first: int

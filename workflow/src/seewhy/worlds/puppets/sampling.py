@@ -36,7 +36,9 @@ def _rarity(rng: np.random.Generator, split: str) -> tuple[str, str] | None:
     return words.RARITIES[rng.choice(len(weights), p=weights / weights.sum())]
 
 
-def _triple(rng, split: str, rarity) -> tuple[str, str, str, bool]:
+def _triple(
+    rng: np.random.Generator, split: str, rarity: tuple[str, str] | None
+) -> tuple[str, str, str, bool]:
     """Action, actor and scene, and whether the triple is one of the held-out."""
     pairs, weights = zip(*words.pair_weights().items(), strict=True)
     weights = np.array(weights) / sum(weights)
@@ -56,7 +58,9 @@ def _triple(rng, split: str, rarity) -> tuple[str, str, str, bool]:
             return action, actor, scene, want
 
 
-def _make_rare(rng, rarity: tuple[str, str], actor: str, action: str) -> tuple[str, str]:
+def _make_rare(
+    rng: np.random.Generator, rarity: tuple[str, str], actor: str, action: str
+) -> tuple[str, str]:
     """Put the rare thing into an actor-action pair; empty strings where it does not fit."""
     name, sort = rarity
     if sort == "actor":

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from seewhy.worlds.puppets import vocabulary as words
-from seewhy.worlds.puppets.casting import compose_chain
+from seewhy.worlds.puppets.chain import compose_chain
 from seewhy.worlds.puppets.clip import Clip, check_size, clip_name, draw_plan
 from seewhy.worlds.puppets.describe import PER_CLIP, Description, Phrase, sample_description
 from seewhy.worlds.puppets.draw import Drawing
@@ -108,10 +108,13 @@ def _sequence(rng: np.random.Generator, count: int) -> tuple[str, list[str], str
     while True:
         actor, scene = str(rng.choice(words.ACTORS)), str(rng.choice(words.SCENES))
         able = [
-            a for a in _CHAINED
-            if words.can_do(actor, a) and scene in words.scenes_for(actor, a)
-            and (actor, a, scene) not in words.held_out() and not (a == "sit" and actor in words.PEOPLE)
-        ]  # fmt: skip
+            a
+            for a in _CHAINED
+            if words.can_do(actor, a)
+            and scene in words.scenes_for(actor, a)
+            and (actor, a, scene) not in words.held_out()
+            and not (a == "sit" and actor in words.PEOPLE)
+        ]
         actions: list[str] = []
         while len(actions) < count:
             posture = words.ACTIONS[actions[-1]].ends if actions else None

@@ -62,6 +62,11 @@ def _render_trimmed(job: Job) -> tuple[Clip, dict]:
 
 
 def check_counts(clips: Mapping[str, int], fps: int, workers: int) -> None:
+    """Refuse splits, numbers, rates and workers that make no sense.
+
+    Raises:
+        InputError: the first of them.
+    """
     for split, count in clips.items():
         if split not in SPLITS:
             raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
