@@ -9,6 +9,7 @@ from torch import nn
 
 from seewhy.captioning.decode import beam_search
 from seewhy.captioning.model import Captioner, CaptionerShape, mean_feature
+from seewhy.captioning.recurrence import AttentiveRecurrence
 from seewhy.text.tokens import BOS, EOS, PAD, UNK
 
 SHAPE = dict(vocabulary=9, topics=5, cnn=6, encoder=4, embedding=3, decoder=5, attention=4)
@@ -116,6 +117,23 @@ def test_losses_are_equations_1_and_8(captioner, lengths):
     # the losses are reduced in single precision
     torch.testing.assert_close(task.double(), sum(losses) / len(losses), rtol=1e-5, atol=0)
     torch.testing.assert_close(interpretive.double(), sum(distances) / 3, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_written_out_gradient_is_the_numerical_one(masked):
+    t, c, k, n, h, a = 3, 2, 2, 4, 3, 2
+    shapes = [
+        (t, c, k, 4 * h),
+        (c, k, h),
+        (c, k, h),
+        (4 * h + a, h),
+        (a,),
+        (c, n, a),
+        (c, n, 4 * h),
+    ]
+    arguments = [torch.randn(shape, dtype=torch.double, requires_grad=True) for shape in shapes]
+    mask = torch.tensor([[[True, True, True, False]], [[True] * 4]]) if masked else None
+    assert torch.autograd.gradcheck(AttentiveRecurrence.apply, (*arguments, mask))
 
 
 def test_without_topics_the_interpreter_is_left_out(captioner):

@@ -33,6 +33,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seewhy.captioning.recurrence import AttentiveRecurrence
+
 FEATURES = ("relu", "signed")
 
 
@@ -213,17 +215,20 @@ class Decoder(nn.Module):
         """
         c, k, t = words.shape
         clip = self.context(V, lengths)
-        y = self.embed(words)  # [c, k, t, e]
-        from_words = self.W_y(y)  # [c, k, t, 4h]
-        state = self.initial_state(mean, k)
-        hidden, attention = [], []
-        for from_word in from_words.unbind(dim=2):
-            state, alpha = self.step(from_word, state, clip)
-            hidden.append(state[0])
-            attention.append(alpha)
-        h = torch.stack(hidden, dim=2).flatten(1, 2)  # [c, k t, h]
-        alpha = torch.stack(attention, dim=2).flatten(1, 2)  # [c, k t, n]
-        return self.logits(h, alpha, y.flatten(1, 2), clip).view(c, k, t, -1)
+        y = self.embed(words.permute(2, 0, 1))  # [t, c, k, e]
+        from_words = self.W_y(y)  # [t, c, k, 4h]
+        h, alpha = AttentiveRecurrence.apply(
+            from_words,
+            *self.initial_state(mean, k),
+            self.W_h_U_a.weight,
+            self.w_a.weight[0],
+            clip.keys,
+            clip.gates,
+            clip.mask,
+        )
+        h, alpha = (part.transpose(0, 1).flatten(1, 2) for part in (h, alpha))  # [c, t k, …]
+        logits = self.logits(h, alpha, y.transpose(0, 1).flatten(1, 2), clip)
+        return logits.view(c, t, k, -1).transpose(1, 2)
 
 
 class Captioner(nn.Module):

@@ -63,9 +63,9 @@ class TrainingPlan:
         """Adadelta with the closest ancestor's rho and epsilon, or Adam."""
         if self.optimizer == "adadelta":
             return torch.optim.Adadelta(
-                captioner.parameters(), lr=self.learning_rate, rho=0.95, eps=1e-6
+                captioner.parameters(), lr=self.learning_rate, rho=0.95, eps=1e-6, foreach=True
             )
-        return torch.optim.Adam(captioner.parameters(), lr=self.learning_rate)
+        return torch.optim.Adam(captioner.parameters(), lr=self.learning_rate, foreach=True)
 
 
 @dataclass
