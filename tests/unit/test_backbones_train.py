@@ -37,7 +37,8 @@ def draw_stills(*, seed, count, size=64):
         if dots[i, 1]:
             images[i, 50:58, 28:36] = 0
     side[rng.random(count) < 0.2] = -1
-    return images, {"colour": colour, "side": side, "dots": dots}
+    box = rng.random((count, 4)).astype(np.float32)  # nothing to recognise: ignored
+    return images, {"colour": colour, "side": side, "dots": dots, "box": box}
 
 
 def train(folder, **settings):
@@ -213,6 +214,7 @@ def test_augmentation_coarsens_colour_and_not_brightness(monkeypatch):
 
 def test_evaluation_is_of_the_network_as_it_stands():
     images, targets = draw_stills(seed=0, count=20)
+    del targets["box"]
     network = SlimInception({"colour": 3, "side": 2, "dots": 2})
     scores, loss = train_module.evaluate(network, images, targets)
     x = torch.from_numpy(images).permute(0, 3, 1, 2) / 127.5 - 1

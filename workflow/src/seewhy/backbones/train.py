@@ -71,7 +71,7 @@ def train_backbone(
         history: CSV, a line an epoch: ``epoch,train_loss,held_out_loss`` and a column a target.
         draw_stills: ``draw_stills(seed=, count=)`` gives stills uint8 ``[count, s, s, 3]`` and for
             each target either classes, integers ``[count]`` (-1: does not apply), or things
-            present, 0 or 1, ``[count, k]``.
+            present, 0 or 1, ``[count, k]``. Others (boxes, any that are not integers) are ignored.
         count: stills to train on. They are kept in memory, 12 kB each at 64 px.
         held_out: stills to test on, drawn with the next seed.
         epochs: passes over the stills.
@@ -99,6 +99,7 @@ def train_backbone(
     log.info("drawing %d stills to train on and %d held out", count, held_out)
     images, targets = draw_stills(seed=seed, count=count)
     test_images, test_targets = draw_stills(seed=seed + 1, count=held_out)
+    targets, test_targets = _recognised(targets), _recognised(test_targets)
     heads = _heads(images, targets, test_targets)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -341,6 +342,11 @@ def _check(settings: dict[str, Any]) -> None:
     for name in ("learning_rate", "weight_decay"):
         if not 0 <= settings[name] < math.inf:
             raise InputError(f"backbone.{name}: {settings[name]!r} is not a number of at least 0")
+
+
+def _recognised(targets: Targets) -> dict[str, np.ndarray]:
+    """The targets that are classes or things present."""
+    return {name: target for name, target in targets.items() if target.dtype.kind in "iub"}
 
 
 def _heads(images: np.ndarray, targets: Targets, test_targets: Targets) -> dict[str, int]:
