@@ -20,18 +20,6 @@ MODELS = list(config["captioner"]["models"])
 LAMBDAS = config["sweep"]["lambdas"]
 
 
-def captioner_settings(wildcards):
-    """Settings of one model: the section captioner, with what the model changes."""
-    settings = {
-        key: value for key, value in config["captioner"].items() if key not in ("seeds", "models")
-    }
-    if wildcards.set == "sweep":
-        settings["lambda"] = float(wildcards.model.removeprefix("lambda-"))
-    else:
-        settings |= config["captioner"]["models"][wildcards.model]
-    return json.dumps(settings, sort_keys=True)
-
-
 rule train_captioner:
     input:
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],

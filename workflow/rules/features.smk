@@ -12,9 +12,6 @@ OUTPUTS:
     data/captioning/features/<split>.h5   pooled CNN features of the frames (extract_features)
 """
 
-BACKBONE = "models/backbone/slim_inception.safetensors"
-
-
 rule sample_frames:
     input:
         clips=f"{CORPUS}/clips.csv",
@@ -42,7 +39,7 @@ rule sample_frames:
 
 rule train_backbone:
     output:
-        weights=BACKBONE,
+        weights="models/backbone/slim_inception.safetensors",
         metrics="results/backbone/metrics.json",
         history="results/backbone/history.csv",
     log:
@@ -62,17 +59,6 @@ rule train_backbone:
         frames=section("frames"),
     script:
         "../scripts/train_backbone.py"
-
-
-def backbone_weights(wildcards):
-    """The given weights, or those trained here."""
-    given = config["backbone"]["weights"]
-    if config["backbone"]["name"] == "slim_inception" and given is None:
-        return BACKBONE
-    try:
-        return check_weights(config["backbone"]["name"], given)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
 
 
 rule extract_features:

@@ -8,12 +8,12 @@ OUTPUTS:
     results/figures/puppets.png   a contact sheet of the world (draw_puppets)
 """
 
-PUPPETS_TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
+TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
 
 
 rule render_puppets:
     output:
-        tables=expand("data/puppets/trimmed/{table}.csv", table=PUPPETS_TABLES),
+        tables=expand("data/puppets/trimmed/{table}.csv", table=TABLES),
         truth="data/puppets/trimmed/truth.h5",
         videos=directory("data/puppets/trimmed/videos"),
     log:
@@ -35,7 +35,7 @@ rule render_puppets:
 
 rule render_untrimmed:
     output:
-        tables=expand("data/puppets/untrimmed/{table}.csv", table=PUPPETS_TABLES),
+        tables=expand("data/puppets/untrimmed/{table}.csv", table=TABLES),
         truth="data/puppets/untrimmed/truth.h5",
         videos=directory("data/puppets/untrimmed/videos"),
     log:
