@@ -48,10 +48,10 @@ rule train_captioner:
 
 
 rule trained_captioners:
-    """All models of Table 2."""
-    localrule: True
     input:
         expand("models/captioner/{model}-seed{seed}.safetensors", model=MODELS, seed=SEEDS),
+    """All models of Table 2."""
+    localrule: True
 
 
 rule caption_clips:

@@ -12,6 +12,7 @@ OUTPUTS:
     data/captioning/features/<split>.h5   pooled CNN features of the frames (extract_features)
 """
 
+
 rule sample_frames:
     input:
         clips=f"{CORPUS}/clips.csv",
