@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import tracemalloc
 
 import av
@@ -62,6 +64,19 @@ def test_numbers_of_clips_do_not_change_the_others(corpus, tmp_path):
     for name in ("test00000", "test00001"):
         few, many = tmp_path / "few/videos" / f"{name}.mp4", corpus / "videos" / f"{name}.mp4"
         assert few.read_bytes() == many.read_bytes()
+
+
+def test_workers_do_not_run_the_calling_script_again(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from seewhy.worlds.puppets import render_clips\n"
+        "print('started')\n"
+        f"render_clips({str(tmp_path / 'x')!r}, seed=1, clips={{'train': 17}}, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "started\n"
+    assert len(list((tmp_path / "x/videos").iterdir())) == 17
 
 
 def test_another_seed_gives_other_clips():
