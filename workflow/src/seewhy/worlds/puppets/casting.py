@@ -276,7 +276,7 @@ def _add_actor(
         elif kind not in words.PEOPLE:
             x -= one.direction * min(4.0, abs(x - zone[0 if one.direction > 0 else 1]))
     instance = len(cast) + 1
-    taken = tuple(m.colour for m in cast if m.kind == kind)
+    taken = tuple(m.colour for m in cast if m.kind == kind or m.role == "actor")
     member = Member(
         instance,
         kind,

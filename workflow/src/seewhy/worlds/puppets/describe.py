@@ -118,8 +118,8 @@ def sample_description(
         sentence.say("and" if rng.random() < 0.8 else "while")
         _clause(sentence, plan, second, rng, "")
         placed = fault == "scene" or rng.random() < 0.12
-    if placed and not ahead:
-        _place(sentence, plan, first, rng, wrong=fault == "scene")
+    if placed and not ahead:  # where the one named last is
+        _place(sentence, plan, second if both else first, rng, wrong=fault == "scene")
     company = [m for m in plan.cast if m.role in ("bystander", "distractor")]
     if company and not both and rng.random() < 0.22:
         sentence.say(str(rng.choice(["near", "next to", "beside"], p=[0.4, 0.45, 0.15])))

@@ -270,7 +270,7 @@ RELATED: dict[str, frozenset[str]] = {
     "drive": frozenset(["run", "start", "walk"]),
     "chase": frozenset(["run", "walk"]),
     "ride": frozenset(["drive", "run", "sit", "walk"]),
-    "push": frozenset(["drive", "start", "walk"]),
+    "push": frozenset(["drive", "start", "stop", "walk"]),
     "juggle": frozenset(["bounce", "throw"]),
     "throw": frozenset(["bounce", "wave"]),
     "kick": frozenset(["throw"]),

@@ -8,7 +8,6 @@ mild JPEG with halved chroma, near to what H.264 does to the frames of the video
 from __future__ import annotations
 
 import io
-import multiprocessing
 
 import numpy as np
 from PIL import Image
@@ -20,6 +19,7 @@ from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.clip import check_size
 from seewhy.worlds.puppets.draw import Drawing, draw
 from seewhy.worlds.puppets.plan import Plan, clip_generator
+from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.sampling import plan_clip
 from seewhy.worlds.puppets.scenes import build_scene
 from seewhy.worlds.puppets.shapes import Pose, Shape
@@ -66,15 +66,9 @@ def draw_stills(
     jobs = [(seed, first, min(first + _CHUNK, plans), size) for first in range(0, plans, _CHUNK)]
     parts = []
     with progress(what="drawing stills", total=plans * _PER_PLAN, unit="still") as bar:
-        if workers == 1 or len(jobs) == 1:
-            for job in jobs:
-                parts.append(_draw_some(job))
-                bar.update(len(parts[-1][0]))
-        else:
-            with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs))) as pool:
-                for part in pool.imap(_draw_some, jobs):
-                    parts.append(part)
-                    bar.update(len(part[0]))
+        for part in in_order(_draw_some, jobs, min(workers, len(jobs))):
+            parts.append(part)
+            bar.update(len(part[0]))
     images = np.concatenate([part[0] for part in parts])[:count]
     targets = {k: np.concatenate([part[1][k] for part in parts])[:count] for k in parts[0][1]}
     return images, targets

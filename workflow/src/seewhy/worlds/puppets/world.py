@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import collections
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from seewhy.files import whole_folder
 from seewhy.progress import progress
 from seewhy.worlds.puppets.clip import COLUMNS, Clip, check_size, draw_clip
 from seewhy.worlds.puppets.encode import write_mp4
+from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.vocabulary import SPLITS
 
 _CHUNK = 8
@@ -132,19 +132,9 @@ def _finish(
 
 
 def _results(
-    make: Callable, jobs: list[Job], workers: int
+    make: Callable[[Job], tuple[Clip, dict]], jobs: list[Job], workers: int
 ) -> Iterator[tuple[str, str, int, Any, dict]]:
-    """Results in the order of the jobs; no more than a few chunks are held at a time."""
+    """Results in the order of the jobs."""
     chunks = [jobs[i : i + _CHUNK] for i in range(0, len(jobs), _CHUNK)]
-    if workers == 1 or len(chunks) == 1:
-        for chunk in chunks:
-            yield from _finish(make, chunk)
-        return
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        waiting: collections.deque = collections.deque()
-        for chunk in chunks:
-            waiting.append(pool.apply_async(_finish, (make, chunk)))
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().get()
-        while waiting:
-            yield from waiting.popleft().get()
+    for results in in_order(partial(_finish, make), chunks, min(workers, len(chunks))):
+        yield from results
