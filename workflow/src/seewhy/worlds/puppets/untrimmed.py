@@ -50,7 +50,7 @@ def render_untrimmed(
 ) -> None:
     """Render untrimmed videos of two to four actions into a corpus folder of canonical form.
 
-    ``segments.csv`` holds every action's actor and interval. In about two thirds of the videos at
+    ``segments.csv`` holds every action's actor and interval. In about four fifths of the videos at
     least one change of action is not a cut.
 
     Args:
