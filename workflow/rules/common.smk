@@ -16,22 +16,25 @@ from seewhy.corpora.sources import SOURCES, source_files
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.settings import check_settings
+from seewhy.vision import check_weights
 
+SPLITS = ["train", "val", "test"]
+TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
+
+# Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
     check_settings(
         config,
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         where="params.yaml",
     )
+    CORPUS_FILES = source_files(**config["corpus"], made="data/puppets/trimmed")
+    WEIGHTS = TRAINED_BACKBONE
+    if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
+        WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-SPLITS = ["train", "val", "test"]
-WEIGHTS = {
-    "slim_inception": "leave it null for the network that is trained here",
-    "googlenet": "get torchvision's googlenet-1378be20.pth (its model page names the address), put it "
-    "anywhere and name it there",
-}
 
 
 wildcard_constraints:
@@ -54,36 +57,12 @@ def code(script):
     return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))
 
 
-def corpus_source(wildcards):
-    """What must be there of the data set before it can be imported."""
-    source = config["corpus"]["source"]
-    if config["corpus"]["name"] == "puppets":
-        return [f"{source}/{table}" for table in SOURCES["puppets"].needed]
-    try:
-        return source_files(config["corpus"]["name"], source)
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
-
-
 def corpus_videos(wildcards):
     """The folder of the videos, so that a change of it is seen; where it is absent, nothing."""
     about = SOURCES[config["corpus"]["name"]]
     folder = os.path.normpath(os.path.join(config["corpus"]["source"], about.videos))
     made_here = folder == "data/puppets/trimmed/videos"
     return [folder] if made_here or os.path.isdir(folder) else []
-
-
-def backbone_weights(wildcards):
-    """The weights that are given, or those that are trained here."""
-    name, given = config["backbone"]["name"], config["backbone"]["weights"]
-    if name == "slim_inception" and given is None:
-        return "models/backbone/slim_inception.safetensors"
-    if given is None or not os.path.isfile(given):
-        raise WorkflowError(
-            f"params.yaml: backbone.weights: {f'no file {given}' if given else 'name the file'}; "
-            f"{WEIGHTS[name]}"
-        )
-    return given
 
 
 def captioner_settings(wildcards):

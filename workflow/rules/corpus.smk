@@ -12,7 +12,7 @@ CORPUS = "data/captioning/corpus"
 
 rule import_corpus:
     input:
-        source=corpus_source,
+        source=CORPUS_FILES,
     output:
         tables=expand(f"{CORPUS}/{{table}}.csv", table=TABLES),
         about=f"{CORPUS}/corpus.json",

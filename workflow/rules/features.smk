@@ -40,7 +40,7 @@ rule sample_frames:
 
 rule train_backbone:
     output:
-        weights="models/backbone/slim_inception.safetensors",
+        weights=TRAINED_BACKBONE,
         metrics="results/backbone/metrics.json",
         history="results/backbone/history.csv",
     log:
@@ -65,7 +65,7 @@ rule train_backbone:
 rule extract_features:
     input:
         frames="data/captioning/frames/{split}.h5",
-        weights=backbone_weights,
+        weights=WEIGHTS,
     output:
         features="data/captioning/features/{split}.h5",
     log:

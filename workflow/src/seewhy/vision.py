@@ -56,5 +56,5 @@ def check_weights(name: str, weights: str | Path | None) -> str:
     if weights is None:
         raise InputError(f"backbone.weights: {name} needs a file of weights; {remedy}")
     if not Path(weights).is_file():
-        raise InputError(f"{weights}: no such file of weights; {remedy}")
+        raise InputError(f"backbone.weights: no file {weights}; {remedy}")
     return str(weights)

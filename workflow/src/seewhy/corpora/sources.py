@@ -61,17 +61,20 @@ SOURCES = {
 }
 
 
-def source_files(name: str, source: str | Path) -> list[str]:
+def source_files(name: str, source: str | Path, *, made: str | None = None) -> list[str]:
     """Files of a data set that the importer reads.
 
     Args:
         name: a key of `SOURCES`.
         source: folder of the data set.
+        made: a folder that the workflow makes itself, and that need not be there yet.
 
     Raises:
         InputError: the folder or a needed file is missing; the line says where to get it.
     """
     about, folder = SOURCES[name], Path(source)
+    if name == "puppets" and made is not None and folder == Path(made):
+        return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
         raise InputError(f"params.yaml: corpus.source: no folder {source}; {about.where}")
     for file in about.needed:
