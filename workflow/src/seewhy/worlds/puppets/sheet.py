@@ -140,9 +140,10 @@ def _truth(plan: Plan) -> Image.Image:
     tiles = [("boxes and key points", _marked(drawing, t, by), [])]
     for kind in ("instance", "class", "part", "colour", "texture", "stuff"):
         values, names = _reading(clip, kind)
-        image = _enlarged(_TINTS[values[t] % len(_TINTS)], by)
+        tints = np.array([_tint(kind, k, name) for k, name in enumerate(names)], np.uint8)
+        image = _enlarged(tints[values[t]], by)
         seen = sorted(set(np.unique(values[t]).tolist()) - {0})
-        tiles.append((kind, image, [(names[v], v) for v in seen]))
+        tiles.append((kind, image, [(names[v], tuple(tints[v].tolist())) for v in seen]))
     across = 4
     cell, tall = 256 + 124, 256 + 30
     image = Image.new("RGB", (_WIDTH, 2 * tall + 30), _PAPER)
@@ -152,12 +153,18 @@ def _truth(plan: Plan) -> Image.Image:
         x, y = _PAD + k % across * cell, 26 + k // across * tall
         pen.text((x, y), name, _INK, _font())
         image.paste(picture, (x, y + _TEXT + 5))
-        for line, (label, value) in enumerate(legend[:14]):
+        for line, (label, tint) in enumerate(legend[:14]):
             top = y + _TEXT + 5 + line * 18
-            tint = tuple(_TINTS[value % len(_TINTS)].tolist())
             pen.rectangle((x + 260, top + 2, x + 271, top + 13), tint)
             pen.text((x + 276, top), label, _INK, _font(13))
     return image
+
+
+def _tint(kind: str, k: int, name: str) -> np.ndarray:
+    """The colour in which a mask's k-th name is shown; colours are shown as themselves."""
+    if kind == "colour" and name:
+        return np.array(words.COLOURS.get(name, words.SKINS[1]))
+    return _TINTS[1 + (k - 1) % (len(_TINTS) - 1)] if k else _TINTS[0]
 
 
 def _reading(clip: Clip, kind: str) -> tuple[np.ndarray, list[str]]:
