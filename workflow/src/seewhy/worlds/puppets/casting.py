@@ -97,7 +97,7 @@ def act(rng: np.random.Generator, action: str, kind: str, first: int, last: int)
     """An action in frames first <= t < last, with its variations."""
     start, end = window(rng, action, last - first)
     backing = action in ("stop", "start", "enter", "leave") and rng.random() < 0.5
-    slow = rng.uniform(0.8, 0.98) if rng.random() < 0.5 else rng.uniform(1.02, 1.25)
+    vigour = rng.uniform(0.8, 0.98) if rng.random() < 0.5 else rng.uniform(1.02, 1.25)
     return Act(
         action,
         first,
@@ -106,7 +106,7 @@ def act(rng: np.random.Generator, action: str, kind: str, first: int, last: int)
         first + end,
         float(rng.choice([-1.0, 1.0])),
         bool(backing),
-        float(slow),
+        float(vigour),
         float(rng.uniform(0, 6)),
         float(rng.uniform(13, 21)),
     )

@@ -30,9 +30,7 @@ def cycle(kind: str, size: float, pace: str) -> float:
 def gait(kind: str, size: float, at: Setting, distance: Array, under_way: Array, pace: str) -> dict:
     """Entries of a pose for a body that has come `distance` [T] pixels."""
     phase = 2 * np.pi * (distance / cycle(kind, size, pace)) * (-1 if at.backing else 1) + at.beat
-    swing = {"walk": 0.55, "run": 0.95}[pace] if kind in HUMAN else (
-        {"walk": 0.6, "run": 0.95}[pace]
-    )  # fmt: skip
+    swing = {"walk": 0.57, "run": 0.95}[pace]
     changes = {"phase": phase, "stride": swing * under_way, "wheel": phase}
     if pace == "run":
         changes["lift"] = 2.0 * np.abs(np.sin(phase)) * under_way
