@@ -12,6 +12,7 @@ include: "workflow/rules/corpus.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/topics.smk"
 include: "workflow/rules/captioning.smk"
+include: "workflow/rules/bench.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -50,7 +50,6 @@ rule train_captioner:
 rule trained_captioners:
     input:
         expand("models/captioner/{model}-seed{seed}.safetensors", model=MODELS, seed=SEEDS),
-    """All models of Table 2."""
     localrule: True
 
 

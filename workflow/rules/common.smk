@@ -36,7 +36,6 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-
 wildcard_constraints:
     split="|".join(SPLITS),
     seed=r"\d+",

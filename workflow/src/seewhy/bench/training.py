@@ -8,6 +8,7 @@ clip sharing its encoding, as ours do, so that the ratio is the decoder's doing 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.nn import functional as F
 
 from seewhy.bench.timing import compare
 from seewhy.captioning.model import Captioner, CaptionerShape, mean_feature
+from seewhy.captioning.train import SHAPE
 
 
 class LiteralDecoder(nn.Module):
@@ -52,17 +54,26 @@ class LiteralDecoder(nn.Module):
 
 
 def bench_training(
-    *, shape: CaptionerShape, clips: int, captions_per_clip: int, words: int = 11, frames: int = 28
+    settings: Mapping[str, Any], *, vocabulary: int = 300, words: int = 11, frames: int = 28
 ) -> dict[str, Any]:
     """Time forward, backward and update of one batch, ours and the loop's.
+
+    Args:
+        settings: section captioner of params.yaml: shapes and batch.
+        vocabulary: words that the decoder knows.
+        words: words of each caption.
+        frames: frames of each clip.
 
     Raises:
         AssertionError: their losses differ, so that the times would mean nothing.
     """
+    clips, k = settings["clips_per_batch"], settings["captions_per_clip"]
+    shape = CaptionerShape(
+        vocabulary=vocabulary, topics=60, **{name: settings[name] for name in SHAPE}
+    )
     torch.manual_seed(0)
     captioner = Captioner(shape, dropout=0.0)
     literal = LiteralDecoder(captioner)
-    k = captions_per_clip
     cnn, lengths = torch.rand(clips, frames, shape.cnn), torch.full((clips,), frames)
     said = torch.randint(4, shape.vocabulary, (clips, k, words))
     repeated = cnn.repeat_interleave(k, dim=0)

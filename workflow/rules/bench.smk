@@ -1,0 +1,68 @@
+"""Hot paths as ratios to a plain floor, each measured in one run. Not part of `all`: `make bench`.
+
+REQUIRED INPUTS: none; made-up data, and for the workflow a run of its own from nothing.
+
+OUTPUTS:
+    results/bench/features.json   feature extraction against the bare forward pass
+    results/bench/training.json   a training step against a literal loop over words
+    results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
+"""
+
+
+rule bench:
+    input:
+        expand("results/bench/{what}.json", what=["features", "training", "workflow"]),
+    localrule: True
+
+
+rule bench_features:
+    output:
+        "results/bench/features.json",
+    log:
+        "logs/bench_features.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("bench_features.py"),
+    script:
+        "../scripts/bench_features.py"
+
+
+rule bench_training:
+    output:
+        "results/bench/training.json",
+    log:
+        "logs/bench_training.log",
+    conda:
+        "../../envs/torch.yaml"
+    # A whole machine, though it computes on one thread as train_captioner does: nothing beside it.
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("bench_training.py"),
+        captioner=section("captioner"),
+    script:
+        "../scripts/bench_training.py"
+
+
+rule bench_workflow:
+    output:
+        "results/bench/workflow.json",
+    log:
+        "logs/bench_workflow.log",
+    conda:
+        "../../envs/plot.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("bench_workflow.py"),
+    script:
+        "../scripts/bench_workflow.py"
