@@ -36,6 +36,7 @@ SETTINGS = {
     "optimizer": "adam",
     "learning_rate": 0.01,
     "dropout": 0.2,
+    "input_dropout": 0.1,
     "gradient_clip": 10.0,
     "clips_per_batch": 8,
     "captions_per_clip": 2,

@@ -78,12 +78,14 @@ class SlimInception(nn.Module):
 
     def __init__(self, heads: Mapping[str, int], dropout: float = 0.2) -> None:
         super().__init__()
-        self.stem = nn.Sequential(ConvolutionBlock(3, 32, 3, 2), ConvolutionBlock(32, 64, 3, 2))
+        self.stem = nn.Sequential(
+            ConvolutionBlock(3, 32, 3, 2), ConvolutionBlock(32, 64, 3), nn.MaxPool2d(3, 2, 1)
+        )
         self.inception3 = InceptionBlock(64, 32, (48, 64), (16, 32), 32)  # 160 x 16 x 16
         self.reduce = nn.MaxPool2d(3, 2, 1)
         self.inception4a = InceptionBlock(160, 96, (64, 128), (24, 48), 48)  # 320 x 8 x 8
         self.inception4b = InceptionBlock(320, 128, (96, 192), (32, 64), 64)  # 448 x 8 x 8
-        self.last = ConvolutionBlock(self.inception4b.outputs, FEATURES, 1)
+        self.last = ConvolutionBlock(self.inception4b.outputs + 2, FEATURES, 1)
         self.dropout = nn.Dropout(dropout)
         self.heads = nn.ModuleDict({name: nn.Linear(FEATURES, k) for name, k in heads.items()})
         for module in self.modules():
@@ -93,7 +95,8 @@ class SlimInception(nn.Module):
     def feature_map(self, x: Tensor) -> Tensor:
         """``[b, 3, h, w]``, values in -1 … 1, to ``[b, 1024, h / 8, w / 8]``."""
         x = self.reduce(self.inception3(self.stem(x)))
-        return self.last(self.inception4b(self.inception4a(x)))
+        x = self.inception4b(self.inception4a(x))
+        return self.last(torch.cat([x, _coordinates(x)], dim=1))
 
     def features(self, x: Tensor) -> Tensor:
         """``[b, 3, h, w]`` to the average pool ``[b, 1024]``."""
@@ -103,6 +106,14 @@ class SlimInception(nn.Module):
         """``[b, 3, h, w]`` to logits ``[b, k]`` a head."""
         pooled = self.dropout(self.features(x))
         return {name: head(pooled) for name, head in self.heads.items()}
+
+
+def _coordinates(x: Tensor) -> Tensor:
+    """Height and width of each cell, -1 … 1: ``[b, 2, h, w]`` for a map ``[b, c, h, w]``."""
+    b, _, h, w = x.shape
+    rows, columns = (torch.linspace(-1, 1, n, device=x.device, dtype=x.dtype) for n in (h, w))
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    return grid.expand(b, 2, h, w)
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:

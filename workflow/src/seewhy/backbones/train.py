@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 Targets = Mapping[str, np.ndarray]
 DrawStills = Callable[..., tuple[np.ndarray, Targets]]
 
-SHIFT = 4  # pixels
+MEASURES = 4.0  # weight of the square error of a target of measures
 BRIGHTNESS = 0.15  # of the range of values
 CONTRAST = 0.2
 TINT = 0.04
@@ -67,11 +67,13 @@ def train_backbone(
             the settings.
         metrics: JSON: for each target on the held-out stills ``accuracy`` and ``chance`` (share of
             the commonest class), or for things present ``average_precision`` (mean over the things)
-            and ``chance`` (mean share of stills with the thing).
+            and ``chance`` (mean share of stills with the thing), or for measures ``r2`` (share of the
+            variance explained, over all of them together) and ``chance`` 0.
         history: CSV, a line an epoch: ``epoch,train_loss,held_out_loss`` and a column a target.
         draw_stills: ``draw_stills(seed=, count=)`` gives stills uint8 ``[count, s, s, 3]`` and for
             each target either classes, integers ``[count]`` (-1: does not apply), or things
-            present, 0 or 1, ``[count, k]``. Others (boxes, any that are not integers) are ignored.
+            present, 0 or 1, ``[count, k]``, or measures, floats ``[count, k]`` (NaN: does not
+            apply), which are brought to mean 0 and spread 1 by those of the training stills.
         count: stills to train on. They are kept in memory, 12 kB each at 64 px.
         held_out: stills to test on, drawn with the next seed.
         epochs: passes over the stills.
@@ -99,7 +101,7 @@ def train_backbone(
     log.info("drawing %d stills to train on and %d held out", count, held_out)
     images, targets = draw_stills(seed=seed, count=count)
     test_images, test_targets = draw_stills(seed=seed + 1, count=held_out)
-    targets, test_targets = _recognised(targets), _recognised(test_targets)
+    targets, test_targets = _standardised(targets, targets), _standardised(test_targets, targets)
     heads = _heads(images, targets, test_targets)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -192,8 +194,7 @@ def _train_epoch(
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     """Stills uint8 ``[b, s, s, 3]`` to varied values ``[b, 3, s, s]`` around -1 … 1.
 
-    Each is shifted by up to `SHIFT` pixels (its edge repeated), changed in brightness, contrast and
-    the share of each colour; every other one has its colour, not its brightness, averaged over 2 x
+    Each is changed in brightness, contrast and the share of each colour, nothing moves; every other one has its colour, not its brightness, averaged over 2 x
     2 pixels, as in a video file (4:2:0).
     """
     b, size = images.shape[:2]
@@ -201,11 +202,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     def uniform(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator) * 2 - 1
 
-    shift = torch.randint(-SHIFT, SHIFT + 1, (2, b, 1), generator=generator)
-    rows = (torch.arange(size) + shift[0]).clamp(0, size - 1)[:, :, None]  # [b, s, 1]
-    columns = (torch.arange(size) + shift[1]).clamp(0, size - 1)[:, None, :]  # [b, 1, s]
-    x = images[torch.arange(b)[:, None, None], rows, columns].permute(0, 3, 1, 2)
-    x = x.float().mul_(1 / 127.5).sub_(1)  # [b, 3, s, s]
+    x = images.permute(0, 3, 1, 2).float().mul_(1 / 127.5).sub_(1)  # [b, 3, s, s]
     luma = x[1::2].mean(dim=1, keepdim=True)
     coarse = functional.avg_pool2d(x[1::2] - luma, 2)
     x[1::2] = luma + functional.interpolate(coarse, size=(size, size), mode="nearest")
@@ -215,7 +212,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def losses(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """For each target the mean over the batch of the cross-entropy, or sum of binary ones."""
+    """Of each target the mean over the batch: cross-entropy, sum of binary ones, or square error."""
     result = {}
     for name, value in logits.items():
         target, value = targets[name], value.float()
@@ -225,6 +222,9 @@ def losses(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[
                 value, target.long(), ignore_index=-1, reduction="sum"
             )
             result[name] = summed / known.sum().clamp(min=1)
+        elif target.is_floating_point():
+            known = ~target.isnan()
+            result[name] = MEASURES * functional.mse_loss(value[known], target[known])
         else:
             each = functional.binary_cross_entropy_with_logits(
                 value, target.float(), reduction="none"
@@ -260,6 +260,10 @@ def evaluate(
                 "accuracy": float(right.mean()) if known.any() else math.nan,
                 "chance": float(commonest / max(1, known.sum())),
             }
+        elif target.dtype.kind == "f":
+            known = ~np.isnan(target)
+            error = np.square(predicted[known] - target[known]).mean()
+            scores[name] = {"r2": float(1 - error / np.square(target[known]).mean()), "chance": 0.0}
         else:
             present = [k for k in range(target.shape[1]) if target[:, k].any()]
             scores[name] = {
@@ -344,9 +348,17 @@ def _check(settings: dict[str, Any]) -> None:
             raise InputError(f"backbone.{name}: {settings[name]!r} is not a number of at least 0")
 
 
-def _recognised(targets: Targets) -> dict[str, np.ndarray]:
-    """The targets that are classes or things present."""
-    return {name: target for name, target in targets.items() if target.dtype.kind in "iub"}
+def _standardised(targets: Targets, by: Targets) -> dict[str, np.ndarray]:
+    """Targets as they are, but measures with the mean and spread of `by`'s taken out."""
+    result = dict(targets)
+    for name, target in targets.items():
+        if target.dtype.kind == "f":
+            known = ~np.isnan(by[name]).all(axis=0)  # measures that the training stills have
+            result[name] = np.full_like(target, np.nan)
+            mean = np.nanmean(by[name][:, known], axis=0)
+            spread = np.nanstd(by[name][:, known], axis=0) + 1e-3
+            result[name][:, known] = (target[:, known] - mean) / spread
+    return result
 
 
 def _heads(images: np.ndarray, targets: Targets, test_targets: Targets) -> dict[str, int]:
@@ -355,8 +367,10 @@ def _heads(images: np.ndarray, targets: Targets, test_targets: Targets) -> dict[
     for name, target in targets.items():
         if len(target) != len(images) or target.ndim not in (1, 2):
             raise ValueError(f"target {name}: {target.shape}, for {len(images)} stills")
-        both = (target, test_targets[name])
-        heads[name] = int(max(t.max() for t in both)) + 1 if target.ndim == 1 else target.shape[1]
+        if target.ndim == 2:
+            heads[name] = target.shape[1]
+        else:
+            heads[name] = int(max(target.max(), test_targets[name].max())) + 1
     return heads
 
 

@@ -35,6 +35,17 @@ class FeatureFile:
             self.backbone: str = str(file.attrs.get("weights", ""))
         self.row = {clip: row for row, clip in enumerate(self.clips)}
 
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each channel over all real frames, [d] each."""
+        total = square = np.zeros(self.shape[2])
+        with open_hdf5(self.path, needs=("features",)) as file:
+            for row, length in enumerate(self.lengths):
+                frames = file["features"][row, :length].astype(np.float64)
+                total, square = total + frames.sum(axis=0), square + np.square(frames).sum(axis=0)
+        mean = total / self.lengths.sum()
+        spread = np.sqrt(np.maximum(square / self.lengths.sum() - mean**2, 1e-8))
+        return torch.from_numpy(mean).float(), torch.from_numpy(spread).float()
+
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Read rows, a list at a time: CNN features [c, n, d] and lengths [c] for each list."""
         with open_hdf5(self.path, needs=("features",)) as file:

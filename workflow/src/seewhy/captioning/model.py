@@ -81,15 +81,23 @@ class CaptionerShape:
 
 
 class Encoder(nn.Module):
-    """CNN features of n frames to the hidden features V: a biLSTM, for `relu` a layer on it."""
+    """CNN features of n frames to the hidden features V: a biLSTM, for `relu` a layer on it.
 
-    def __init__(self, shape: CaptionerShape) -> None:
+    The biLSTM sees each channel less its mean and over its spread on the train frames
+    (`cnn_mean`, `cnn_spread`): what changes within a clip is small beside what all frames share.
+    In training, `dropout` of the channels are missing from a clip, the same ones in all its frames.
+    """
+
+    def __init__(self, shape: CaptionerShape, *, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.lstm = nn.LSTM(shape.cnn, shape.encoder, batch_first=True, bidirectional=True)
         self.rectifier = (
             nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
         )
         self.concat_cnn = shape.concat_cnn
+        self.register_buffer("cnn_mean", torch.zeros(shape.cnn))
+        self.register_buffer("cnn_spread", torch.ones(shape.cnn))
 
     def forward(self, cnn: Tensor, lengths: Tensor) -> Tensor:
         """Encode clips.
@@ -103,15 +111,18 @@ class Encoder(nn.Module):
         """
         n = cnn.shape[1]
         short = bool((lengths < n).any())
+        x = (cnn - self.cnn_mean) / self.cnn_spread
+        if self.training and self.dropout:
+            x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
         if short:
             packed = pack_padded_sequence(
-                cnn, lengths.cpu(), batch_first=True, enforce_sorted=False
+                x, lengths.cpu(), batch_first=True, enforce_sorted=False
             )
             hidden, _ = pad_packed_sequence(
                 self.lstm(packed)[0], batch_first=True, total_length=n
             )  # [c, n, 2h]
         else:
-            hidden, _ = self.lstm(cnn)  # [c, n, 2h]
+            hidden, _ = self.lstm(x)  # [c, n, 2h]
         V = hidden if self.rectifier is None else F.relu(self.rectifier(hidden))
         if self.concat_cnn:
             V = torch.cat([V, cnn], dim=-1)
@@ -234,10 +245,12 @@ class Decoder(nn.Module):
 class Captioner(nn.Module):
     """Encoder, decoder and the interpreter f that reads the topics off the mean feature."""
 
-    def __init__(self, shape: CaptionerShape, *, dropout: float = 0.5) -> None:
+    def __init__(
+        self, shape: CaptionerShape, *, dropout: float = 0.5, input_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         self.shape = shape
-        self.encoder = Encoder(shape)
+        self.encoder = Encoder(shape, dropout=input_dropout)
         self.decoder = Decoder(shape, dropout=dropout)
         self.interpreter = nn.Sequential(
             nn.Linear(shape.neurons, shape.interpreter),

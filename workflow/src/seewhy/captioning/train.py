@@ -50,6 +50,7 @@ class TrainingPlan:
     optimizer: str
     learning_rate: float
     dropout: float
+    input_dropout: float
     gradient_clip: float
     min_count: int
     max_words: int
@@ -167,7 +168,10 @@ def train_captioner(
             vocabulary=len(vocabulary.words), topics=s.shape[1], cnn=train.shape[2], **shape
         ),
         dropout=plan.dropout,
-    ).to(where)
+        input_dropout=plan.input_dropout,
+    )
+    captioner.encoder.cnn_mean, captioner.encoder.cnn_spread = train.statistics()
+    captioner.to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
     identity = [repr(plan), repr(captioner.shape), seed, *vocabulary.words]
     identity += [_stamp(train_features), _stamp(val_features)]

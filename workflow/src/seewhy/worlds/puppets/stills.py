@@ -1,7 +1,7 @@
 """Stills with what a recogniser of still things is taught: scene, things, looks; never an action.
 
-This is the world's ImageNet: a backbone trained on it knows puppets, colours and places, but has
-never been told what anybody does. Held-out combinations are left out. Each still passes through
+This is the world's ImageNet: a backbone trained on it knows puppets, colours, where things are and how
+a puppet holds its limbs, but has never been told what anybody does. Held-out combinations are left out. Each still passes through
 mild JPEG with halved chroma, near to what H.264 does to the frames of the videos.
 """
 
@@ -35,6 +35,12 @@ STILL_CLASSES: dict[str, tuple[str, ...]] = {
     "posture": words.POSTURES,
 }
 """Names of the classes of each target of :func:`draw_stills`."""
+POINTS = (
+    *("head", "hip", "near hand", "far hand", "near foot", "far foot", "near knee", "far knee"),
+    *("near front foot", "far front foot", "near hind foot", "far hind foot", "nose"),
+    *("wing", "tail", "front wheel", "back wheel"),
+)
+"""Key points of the target `pose`."""
 _FRAMES, _PER_PLAN, _CHUNK, _SEEN = 24, 2, 50, 12
 
 
@@ -53,7 +59,9 @@ def draw_stills(
         Images [count, size, size, 3] uint8, and targets, whose classes :data:`STILL_CLASSES` names:
         `scene`, `actor`, `colour`, `texture`, `facing`, `posture` [count] int64 (all but the first
         of the main actor), `things` [count, n] uint8, 1 where at least 12 pixels of such a thing
-        show, and `box` [count, 4] float32, the main actor's x, y, width, height in pixels.
+        show, `places` [count, 4 n] float32, for each of them its box x, y, width, height, and `pose`
+        [count, 2 m] float32, x, y of the main actor's `POINTS`; both as shares of the frame's side,
+        NaN for what does not show.
 
     Raises:
         InputError: an argument out of range.
@@ -102,7 +110,7 @@ def _moments(
     for figure in figures:
         body = figure.body
         body.shapes = [Shape(s.part, s.points[times], s.layer, s.dark) for s in body.shapes]
-        body.points = {}
+        body.points = {name: point[times] for name, point in body.points.items()}
         body.depth, body.anchor, body.shown = (
             body.depth[times],
             body.anchor[times],
@@ -145,7 +153,7 @@ def facing_of(pose: Pose, t: int) -> str:
     return "right" if pose.facing[t] * pose.stretch[t] > 0 else "left"
 
 
-def _targets(plan: Plan, drawing: Drawing, pose: Pose, k: int, t: int) -> dict[str, np.ndarray]:
+def _targets(plan: Plan, drawing: Drawing, held: Pose, k: int, t: int) -> dict[str, np.ndarray]:
     main = plan.cast[0]
     instance = np.array([e.instance for e in drawing.elements])[drawing.code[k]]
     shown = np.bincount(instance.ravel(), minlength=len(plan.cast) + 1)
@@ -153,15 +161,22 @@ def _targets(plan: Plan, drawing: Drawing, pose: Pose, k: int, t: int) -> dict[s
     for member in plan.cast:
         if shown[member.instance] >= _SEEN:
             things[words.THINGS.index(member.kind)] = 1
-    boxes = drawing.boxes[(drawing.boxes[:, 0] == k) & (drawing.boxes[:, 1] == 1), 2:]
     names = {
         "scene": plan.scene,
         "actor": main.kind,
         "colour": main.colour,
         "texture": main.texture,
-        "facing": facing_of(pose, t),
-        "posture": posture_of(plan, pose, t),
+        "facing": facing_of(held, t),
+        "posture": posture_of(plan, held, t),
     }
     found = {k: np.int64(STILL_CLASSES[k].index(name)) for k, name in names.items()}
-    box = boxes[0] if len(boxes) else np.zeros(4)
-    return {**found, "things": things, "box": box.astype(np.float32)}
+    size = drawing.code.shape[1]
+    places = np.full((len(words.THINGS), 4), np.nan, np.float32)
+    for t, number, *box in drawing.boxes[::-1].tolist():  # of several, the first one stays
+        if t == k and shown[number] >= _SEEN:
+            places[words.THINGS.index(plan.cast[number - 1].kind)] = np.divide(box, size)
+    pose = np.full((len(POINTS), 2), np.nan, np.float32)
+    for t, number, name, *point, visible in drawing.points.tolist():
+        if t == k and number == 1 and visible and drawing.point_names[int(name)] in POINTS:
+            pose[POINTS.index(drawing.point_names[int(name)])] = np.divide(point, size)
+    return {**found, "things": things, "places": places.ravel(), "pose": pose.ravel()}
