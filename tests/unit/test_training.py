@@ -84,7 +84,6 @@ def train(folder, *, name="model", seed=0, **changes):
     train_captioner(
         folder / f"{name}.safetensors",
         folder / f"{name}.csv",
-        resume=folder / f"resume/{name}.pt",
         train_features=folder / "train.h5",
         val_features=folder / "val.h5",
         corpus=folder,
@@ -166,7 +165,7 @@ def test_a_killed_training_ends_where_an_unbroken_one_ends(corpus):
         )
     )
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
-    resume = corpus / "resume/killed.pt"
+    resume = corpus / ".killed.unfinished.pt"
     deadline = time.time() + 60
     while time.time() < deadline and process.poll() is None:
         if resume.exists() and torch.load(resume, weights_only=True)["epoch"] >= 3:
@@ -185,8 +184,7 @@ def test_a_killed_training_ends_where_an_unbroken_one_ends(corpus):
 def test_a_checkpoint_of_other_settings_or_damaged_is_not_resumed(corpus, caplog):
     train(corpus, name="plain", max_epochs=2)
     for name, spoil in (("other", b""), ("damaged", b"rubbish")):
-        (corpus / "resume").mkdir(exist_ok=True)
-        (corpus / f"resume/{name}.pt").write_bytes(spoil)
+        (corpus / f".{name}.unfinished.pt").write_bytes(spoil)
         train(corpus, name=name, max_epochs=2)
         assert "starts anew" in caplog.text
         plain, again = corpus / "plain.safetensors", corpus / f"{name}.safetensors"

@@ -1,5 +1,5 @@
 from seewhy.backbones import load_backbone
-from seewhy.entry import rule
+from seewhy.entry import RESUME, rule
 from seewhy.features import extract_features
 
 with rule(snakemake) as settings:
@@ -10,5 +10,6 @@ with rule(snakemake) as settings:
         backbone=load_backbone(
             backbone["name"], snakemake.input.weights, sha256=backbone["sha256"]
         ),
+        resume=RESUME,
         **settings["features"],
     )

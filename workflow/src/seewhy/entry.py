@@ -18,6 +18,9 @@ from typing import Any
 
 from seewhy.errors import InputError
 
+# Unfinished work, outside of every output: DVC empties those before it runs a stage again.
+RESUME = Path(".resume")
+
 
 @contextlib.contextmanager
 def rule(snakemake: Any) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,12 @@ _AHEAD = 2  # batches read ahead
 
 
 def extract_features(
-    frames: str | Path, output: str | Path, *, backbone: Backbone, batch: int = 112
+    frames: str | Path,
+    output: str | Path,
+    *,
+    backbone: Backbone,
+    batch: int = 112,
+    resume: str | Path | None = None,
 ) -> None:
     """Compute the features of all sampled frames.
 
@@ -41,6 +46,7 @@ def extract_features(
             `frames` and ``backbone``, ``weights`` (SHA-256), ``precision``.
         backbone: from `seewhy.backbones.load_backbone`.
         batch: frames a forward pass.
+        resume: folder for unfinished work; None: beside `output`.
 
     Raises:
         InputError: `frames` is missing, cut short or not such a file, `batch` is less than 1, a
@@ -68,6 +74,7 @@ def extract_features(
             fields={"features": ((n, FEATURES), np.float32), "lengths": ((), np.int32)},
             attributes=attributes,
             made_from=[input_stamp(frames), batch, backbone.device.type],
+            resume=resume,
         )
         with rows:
             pending = rows.pending

@@ -51,6 +51,21 @@ def partial_path(path: str | Path) -> Path:
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
+def unfinished_path(output: str | Path, folder: str | Path | None, suffix: str = "") -> Path:
+    """Where work on `output` is kept until it is done, so that a killed run can be taken up.
+
+    Args:
+        output: the file that is being made.
+        folder: where all unfinished work is kept; None: beside the output. (DVC empties the folder
+            of a stage's outputs before it runs the stage again, so the workflow keeps it apart.)
+        suffix: of the unfinished file, where it differs from that of `output`.
+    """
+    output = Path(output)
+    name = f".{output.stem}.unfinished{suffix or output.suffix}"
+    parent = output.parent if folder is None else Path(folder, *output.parent.parts[-3:])
+    return parent / name
+
+
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path; on success it becomes `path`, on failure it is removed.

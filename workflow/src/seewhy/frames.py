@@ -45,6 +45,7 @@ def sample_frames(
     size: int = 64,
     fit: str = "crop",
     workers: int = 2,
+    resume: str | Path | None = None,
 ) -> None:
     """Sample n equally spaced frames of every clip of a split.
 
@@ -68,6 +69,7 @@ def sample_frames(
         fit: ``crop`` (the shorter side becomes `size`, the centre is kept), ``squash`` (all of the
             frame, out of proportion) or ``pad`` (all of it, with black bars).
         workers: videos decoded side by side, a thread each.
+        resume: folder for unfinished work; None: beside `output`.
 
     Raises:
         InputError: a setting is out of range, the split has no clip, no clip can be decoded, or the
@@ -86,6 +88,7 @@ def sample_frames(
         fields={"frames": ((n, size, size, 3), np.uint8), "lengths": ((), np.int32)},
         attributes=settings,
         made_from=[[*entry, *input_stamp(entry.video)] for entry in entries],
+        resume=resume,
     )
     with rows:
         todo = [(row, entries[row]) for row in rows.pending]

@@ -1,12 +1,13 @@
 """Train the slim inception on drawn stills, to name what is in them: one head a target.
 
 A target is either a class a still (scene, actor, colour, …), with the cross-entropy as its loss, or
-several things at once (those present), with the sum of their binary cross-entropies. The network is
-trained on their sum; what is kept of it downstream is the average pool under the heads.
+several things at once (those present), with the sum of their binary cross-entropies, or measures
+(where things are, the pose), with their square error. The network is trained on the sum of these;
+what is kept of it downstream is the average pool under the heads.
 
-Stills are shifted by a few pixels and changed a little in brightness, contrast and tint, and half
-of them lose the fine colour that video files do not carry. They are never mirrored: which way
-someone faces is a target.
+Stills are changed a little in brightness, contrast and tint, and half of them lose the fine colour
+that video files do not carry. They are never moved or mirrored: where things are and which way
+someone faces are targets.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from torch.nn import functional
 from seewhy.backbones.device import autocast, choose_device, choose_precision
 from seewhy.backbones.slim_inception import SlimInception
 from seewhy.errors import InputError
-from seewhy.files import explain_write_errors, whole_file, write_json
+from seewhy.files import explain_write_errors, unfinished_path, whole_file, write_json
 from seewhy.progress import progress
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ def train_backbone(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    resume: str | Path | None = None,
 ) -> None:
     """Train the network and write it, with how well it does on stills that it has not seen.
 
@@ -67,8 +69,8 @@ def train_backbone(
             the settings.
         metrics: JSON: for each target on the held-out stills ``accuracy`` and ``chance`` (share of
             the commonest class), or for things present ``average_precision`` (mean over the things)
-            and ``chance`` (mean share of stills with the thing), or for measures ``r2`` (share of the
-            variance explained, over all of them together) and ``chance`` 0.
+            and ``chance`` (mean share of stills with the thing), or for measures ``r2`` (share of
+            the variance explained, over all of them together) and ``chance`` 0.
         history: CSV, a line an epoch: ``epoch,train_loss,held_out_loss`` and a column a target.
         draw_stills: ``draw_stills(seed=, count=)`` gives stills uint8 ``[count, s, s, 3]`` and for
             each target either classes, integers ``[count]`` (-1: does not apply), or things
@@ -84,6 +86,7 @@ def train_backbone(
         device: ``cpu``, ``cuda`` or ``auto``.
         precision: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where the processor or GPU has
         it.
+        resume: folder for the last whole epoch of an unfinished training; None: beside `output`.
 
     Raises:
         InputError: a setting is out of range, the loss is no longer finite, or the disk is full.
@@ -107,7 +110,8 @@ def train_backbone(
         torch.manual_seed(seed)
         network = SlimInception(heads).to(on, memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(_groups(network, weight_decay), lr=learning_rate)
-        state = _State(output, settings | {"heads": heads, "stills": _digest(images, targets)})
+        made_from = settings | {"heads": heads, "stills": _digest(images, targets)}
+        state = _State(unfinished_path(output, resume, ".pt"), made_from)
         lines, first = state.take_up(network, optimiser, on)
         a_epoch = math.ceil(count / batch)
         bar = progress(
@@ -194,8 +198,8 @@ def _train_epoch(
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     """Stills uint8 ``[b, s, s, 3]`` to varied values ``[b, 3, s, s]`` around -1 … 1.
 
-    Each is changed in brightness, contrast and the share of each colour, nothing moves; every other one has its colour, not its brightness, averaged over 2 x
-    2 pixels, as in a video file (4:2:0).
+    Each is changed in brightness, contrast and the share of each colour, nothing moves; every other
+    one has its colour, not its brightness, averaged over 2 x 2 pixels, as in a video file (4:2:0).
     """
     b, size = images.shape[:2]
 
@@ -212,7 +216,7 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def losses(logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Of each target the mean over the batch: cross-entropy, sum of binary ones, or square error."""
+    """Of each target the batch mean: cross-entropy, sum of binary ones, or square error."""
     result = {}
     for name, value in logits.items():
         target, value = targets[name], value.float()
@@ -283,10 +287,10 @@ def average_precision(scores: np.ndarray, present: np.ndarray) -> float:
 
 
 class _State:
-    """The last whole epoch of a training, kept beside its output until that is written."""
+    """The last whole epoch of a training, kept until its output is written."""
 
-    def __init__(self, output: str | Path, made_from: dict[str, Any]) -> None:
-        self.path = Path(output).with_name(f".{Path(output).stem}.unfinished.pt")
+    def __init__(self, path: Path, made_from: dict[str, Any]) -> None:
+        self.path = path
         self.key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
     def save(

@@ -1,9 +1,10 @@
 """A training step of the captioner against a literal loop over the words.
 
-The loop does what eqs. 3 to 6 say, a word at a time: at every step it computes the attention keys, the
-LSTM's input from [y, phi], and the projection to the vocabulary. It is timed twice: with each caption
-encoding its clip for itself, as a plain implementation has it (`plain`), and with the captions of a
-clip sharing its encoding, as ours do, so that the ratio is the decoder's doing alone (`shared`).
+The loop does what eqs. 3 to 6 say, a word at a time: at every step it computes the attention keys,
+the LSTM's input from [y, phi], and the projection to the vocabulary. It is timed twice: with each
+caption encoding its clip for itself, as a plain implementation has it (`plain`), and with the
+captions of a clip sharing its encoding, as ours do, so that the ratio is the decoder's doing alone
+(`shared`).
 """
 
 from __future__ import annotations

@@ -115,9 +115,7 @@ class Encoder(nn.Module):
         if self.training and self.dropout:
             x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
         if short:
-            packed = pack_padded_sequence(
-                x, lengths.cpu(), batch_first=True, enforce_sorted=False
-            )
+            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
             hidden, _ = pad_packed_sequence(
                 self.lstm(packed)[0], batch_first=True, total_length=n
             )  # [c, n, 2h]

@@ -7,9 +7,9 @@ Forward, for t = 1 … T (notation and shapes as in `seewhy.captioning.model`):
     G_t &= X_t + W_h h_{t-1} + \alpha_t P, \quad (i, f, g, o) = G_t, \\
     c_t &= \sigma(f) c_{t-1} + \sigma(i) \tanh(g), \quad h_t = \sigma(o) \tanh(c_t),
 
-where X is the words' share of the gates, K the attention keys and P the frames' share.
-Automatic differentiation would add up the gradients of the weights, the keys and P once a step; here
-the steps' terms are kept and each of these gradients is one matrix product at the end.
+where X is the words' share of the gates, K the attention keys and P the frames' share. Automatic
+differentiation would add up the gradients of the weights, the keys and P once a step; here the
+steps' terms are kept and each of these gradients is one matrix product at the end.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from seewhy.captioning.data import (
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.corpora.canonical import read_table
 from seewhy.errors import InputError
-from seewhy.files import whole_file
+from seewhy.files import unfinished_path, whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors
@@ -120,7 +120,7 @@ def train_captioner(
     output: str | Path,
     history: str | Path,
     *,
-    resume: str | Path,
+    resume: str | Path | None = None,
     train_features: str | Path,
     val_features: str | Path,
     corpus: str | Path,
@@ -138,7 +138,7 @@ def train_captioner(
     Args:
         output: the captioner (safetensors).
         history: CSV, a row an epoch: `epoch, task, interpretive, validation, seconds_per_epoch` …
-        resume: checkpoint of the last whole epoch; removed at the end.
+        resume: folder for the last whole epoch of an unfinished training; None: beside `output`.
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
         corpus: the corpus in canonical form; the vocabulary is that of its train captions.
@@ -154,7 +154,7 @@ def train_captioner(
     shape = {name: settings[name] for name in SHAPE}
     others = {name: value for name, value in settings.items() if name not in SHAPE}
     plan = TrainingPlan(lambda_=others.pop("lambda"), **others)
-    resume, where = Path(resume), pick_device(device)
+    resume, where = unfinished_path(output, resume, ".pt"), pick_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
     captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
     in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])

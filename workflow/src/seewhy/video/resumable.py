@@ -33,7 +33,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import explain_write_errors, whole_file
+from seewhy.files import explain_write_errors, unfinished_path, whole_file
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class ResumableRows:
         made_from: all that the content depends on (settings, names, sizes and times of the input
             files, …), as values that JSON can hold. With `keys`, `fields` and `attributes` it makes
             the fingerprint.
+        resume: folder for the unfinished file and the journal (`seewhy.files.unfinished_path`).
 
     Raises:
         InputError: there is no room on the disk for the whole file.
@@ -70,6 +71,7 @@ class ResumableRows:
         fields: Mapping[str, tuple[tuple[int, ...], Any]],
         attributes: Mapping[str, Any],
         made_from: Any,
+        resume: str | Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.keys = list(keys)
@@ -80,7 +82,7 @@ class ResumableRows:
         self.problems: dict[int, tuple[str, str]] = {}
         self.left_out: set[int] = set()
         self._done: set[int] = set()
-        self._rows = self.path.with_name(f".{self.path.stem}.unfinished{self.path.suffix}")
+        self._rows = unfinished_path(self.path, resume)
         self._journal = self._rows.with_suffix(".journal")
         described = [
             self.keys,
@@ -93,6 +95,7 @@ class ResumableRows:
         self._row_file = self._journal_file = -1
         with explain_write_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._rows.parent.mkdir(parents=True, exist_ok=True)
             if not self._take_up():
                 self._begin()
 

@@ -1,8 +1,9 @@
 """Stills with what a recogniser of still things is taught: scene, things, looks; never an action.
 
-This is the world's ImageNet: a backbone trained on it knows puppets, colours, where things are and how
-a puppet holds its limbs, but has never been told what anybody does. Held-out combinations are left out. Each still passes through
-mild JPEG with halved chroma, near to what H.264 does to the frames of the videos.
+This is the world's ImageNet: a backbone trained on it knows puppets, colours, where things are and
+how a puppet holds its limbs, but has never been told what anybody does. Held-out combinations are
+left out. Each still passes through mild JPEG with halved chroma, near to what H.264 does to the
+frames of the videos.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ def draw_stills(
         Images [count, size, size, 3] uint8, and targets, whose classes :data:`STILL_CLASSES` names:
         `scene`, `actor`, `colour`, `texture`, `facing`, `posture` [count] int64 (all but the first
         of the main actor), `things` [count, n] uint8, 1 where at least 12 pixels of such a thing
-        show, `places` [count, 4 n] float32, for each of them its box x, y, width, height, and `pose`
-        [count, 2 m] float32, x, y of the main actor's `POINTS`; both as shares of the frame's side,
-        NaN for what does not show.
+        show, `places` [count, 4 n] float32, for each of them its box x, y, width, height, and
+        `pose` [count, 2 m] float32, x, y of the main actor's `POINTS`; both as shares of the
+        frame's side, NaN for what does not show.
 
     Raises:
         InputError: an argument out of range.
