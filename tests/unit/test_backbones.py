@@ -17,6 +17,7 @@ from torch.nn import functional
 from seewhy.backbones import load_backbone
 from seewhy.backbones.slim_inception import InceptionBlock, SlimInception, fold_batch_norm
 from seewhy.backbones.torchvision_import import import_torchvision
+from seewhy.backbones.train import MEASURES, _standardised, losses
 from seewhy.errors import InputError
 from seewhy.vision import BACKBONES, check_weights
 
@@ -117,10 +118,28 @@ def test_slim_inception_shapes_and_parameters():
         + block(64, 32, (48, 64), (16, 32), 32)
         + block(160, 96, (64, 128), (24, 48), 48)
         + block(320, 128, (96, 192), (32, 64), 64)
-        + layer(448, 1024, 1)
+        + layer(448 + 2, 1024, 1)  # two channels say where a cell is
         + 1025 * 9 + 1025 * 20
     )  # fmt: skip
     assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_the_pooled_features_tell_where_a_thing_is():
+    """Moving the only thing in a frame changes the features, though they are an average."""
+    network = SlimInception({}).eval()
+    left, right = torch.zeros(1, 3, 64, 64), torch.zeros(1, 3, 64, 64)
+    left[..., 24:40, 16:24], right[..., 24:40, 40:48] = 1, 1  # both far from the border
+    assert (network.features(left) - network.features(right)).abs().max() > 1e-3
+
+
+def test_measures_are_learnt_in_units_of_their_spread_and_unknown_ones_left_out():
+    targets = {"where": np.array([[1.0, 10], [3, np.nan], [5, 30]], np.float32)}
+    scaled = _standardised(targets, targets)["where"]
+    assert scaled[:, 0] == pytest.approx([-1.2247, 0, 1.2247], abs=2e-3)
+    assert scaled[:, 1] == pytest.approx([-1, np.nan, 1], abs=2e-3, nan_ok=True)
+    said = torch.tensor([[0.0, 0], [0, 99], [0, 0]])
+    loss = losses({"where": said}, {"where": torch.from_numpy(scaled)})["where"]
+    assert loss.item() == pytest.approx(MEASURES * (2 * 1.2247**2 + 2) / 5, rel=5e-3)
 
 
 def test_folding_batch_norm_changes_no_output_and_not_the_network():

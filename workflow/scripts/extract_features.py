@@ -3,13 +3,16 @@ from seewhy.entry import RESUME, rule
 from seewhy.features import extract_features
 
 with rule(snakemake) as settings:
-    backbone = settings["backbone"]
+    backbone, features = settings["backbone"], settings["features"]
     extract_features(
         snakemake.input.frames,
         snakemake.output.features,
         backbone=load_backbone(
-            backbone["name"], snakemake.input.weights, sha256=backbone["sha256"]
+            backbone["name"],
+            snakemake.input.weights,
+            sha256=backbone["sha256"],
+            precision=features["precision"],
         ),
         resume=RESUME,
-        **settings["features"],
+        batch=features["batch"],
     )
