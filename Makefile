@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 all test report bench lint setup
+.PHONY: table2 all test report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
@@ -18,6 +18,13 @@ report: setup  ## report.zip: tables and figures with their captions, to open in
 
 test: setup lint  ## all tests
 	pytest -q
+
+evidence: setup  ## keep the tables and figures of this run in git, with the machine they come from
+	mkdir -p results/evidence/default
+	cp results/table1.csv results/table2.csv results/topics.json results/evidence/default/
+	cp results/figures/*.png results/evidence/default/
+	cp params.yaml results/evidence/default/params.yaml
+	(date -u +%F; uname -srm; nproc; git rev-parse HEAD) > results/evidence/default/machine.txt
 
 bench: setup  ## hot paths as ratios to a plain floor: results/bench/
 	snakemake bench

@@ -257,6 +257,25 @@ def test_broken_videos_of_a_folder_are_named_and_left_out(finished, tmp_path):
     assert (table["clips"][:3] == 6 - left_out).all()
 
 
+def test_real_videos_go_to_captions(finished, tmp_path, shared_data):
+    """mp4, avi and mpg, one in each split; the captioner is of no use, its way there is."""
+    folder = tmp_path / "real"
+    shutil.copytree(finished, folder)
+    shutil.copytree(shared_data / "video", folder / "own")
+    rows = ["video,caption,split", "test.mp4,a man is doing something,train"]
+    rows += ["test.mp4,a man does something in a room,train", "test.avi,a man sits,val"]
+    rows += ["v_biking_01_01.mpg,a man is riding a bike,test"]
+    (folder / "own/captions.csv").write_text("\n".join(rows) + "\n")
+    topics = {"n_topics": 2, "min_df": 1, "max_df": 1.0}
+    corpus = {"name": "folder", "source": "own"}
+    write_params(folder, {"corpus": corpus, "topics": topics, "captioner": {"min_count": 1}})
+    captions = folder / "results/captions/captioner/I-seed0.test.jsonl"
+    snakemake(folder, str(captions.relative_to(folder)))
+    assert '"clip": "v_biking_01_01.mpg"' in captions.read_text()
+    for split in ("train", "val", "test"):
+        assert len(pd.read_csv(folder / f"results/frames/{split}.csv")) == 0
+
+
 # --- DVC ------------------------------------------------------------------------------------------
 
 

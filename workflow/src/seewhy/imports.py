@@ -1,7 +1,7 @@
 """Which files of the package a script depends on, found by reading its import statements.
 
 Snakemake reruns a rule when its inputs or params change, but does not look into imported modules;
-the rules carry the digest of these files, so an edit of the package reruns what it may have changed.
+the rules carry the digest of these files, so that an edit reruns what it may have changed.
 """
 
 from __future__ import annotations
