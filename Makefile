@@ -20,11 +20,12 @@ test: setup lint  ## all tests
 	pytest -q
 
 evidence: setup  ## keep the tables and figures of this run in git, with the machine they come from
+	snakemake --dry-run all | grep -q "Nothing to be done"
 	mkdir -p results/evidence/default
-	cp results/table1.csv results/table2.csv results/topics.json results/evidence/default/
+	cp results/table1.csv results/table2.csv results/lambda.csv results/topics.json results/evidence/default/
 	cp results/figures/*.png results/evidence/default/
 	cp params.yaml results/evidence/default/params.yaml
-	(date -u +%F; uname -srm; nproc; git rev-parse HEAD) > results/evidence/default/machine.txt
+	(date -u +%F; uname -srm; nproc; git describe --always --dirty) > results/evidence/default/machine.txt
 
 bench: setup  ## hot paths as ratios to a plain floor: results/bench/
 	snakemake bench

@@ -15,11 +15,14 @@ from seewhy.text.tokens import BOS, EOS, PAD, UNK
 SHAPE = dict(vocabulary=9, topics=5, cnn=6, encoder=4, embedding=3, decoder=5, attention=4)
 
 
-@pytest.fixture(params=["relu", "signed", "concat"])
+@pytest.fixture(params=["relu", "signed", "concat", "bottleneck"])
 def captioner(request):
     torch.manual_seed(0)
-    kind = {"concat_cnn": True} if request.param == "concat" else {"features": request.param}
+    kind = {"concat": {"concat_cnn": True}, "bottleneck": {"bottleneck": 3}}
+    kind = kind.get(request.param, {"features": request.param})
     model = Captioner(CaptionerShape(**SHAPE, interpreter=7, **kind)).double()
+    model.encoder.cnn_mean.normal_()
+    model.encoder.cnn_spread.uniform_(0.5, 2)
     with torch.no_grad():  # weights large enough that a wrong term shows
         for parameter in model.parameters():
             parameter.mul_(1.5).add_(0.1 * torch.randn_like(parameter))
@@ -49,7 +52,11 @@ def literal_bilstm(lstm: nn.LSTM, x):
 
 def literal_features(model, x):
     """V of one clip: [n, v]."""
-    V = literal_bilstm(model.encoder.lstm, x)
+    y = (x - model.encoder.cnn_mean) / model.encoder.cnn_spread
+    if model.encoder.bottleneck is not None:
+        W, b = model.encoder.bottleneck.weight, model.encoder.bottleneck.bias
+        y = torch.stack([W @ frame + b for frame in y])
+    V = literal_bilstm(model.encoder.lstm, y)
     if model.encoder.rectifier is not None:
         W, b = model.encoder.rectifier.weight, model.encoder.rectifier.bias
         V = torch.stack([torch.clamp(W @ v + b, min=0) for v in V])

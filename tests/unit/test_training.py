@@ -25,6 +25,7 @@ from seewhy.text.tokens import Vocabulary
 SETTINGS = {
     "lambda": 1.0,
     "features": "relu",
+    "bottleneck": 0,
     "concat_cnn": False,
     "encoder": 8,
     "embedding": 8,

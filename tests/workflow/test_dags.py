@@ -115,6 +115,7 @@ def test_the_outs_of_a_stage_are_those_of_its_rules(stage, all_jobs):
 @pytest.mark.parametrize("stage", WORKING)
 def test_every_input_and_every_piece_of_code_is_a_dep(stage, all_jobs):
     deps = entries(stage, "deps")
+    assert "workflow/rules/common.smk" in deps
     for job in jobs_of(stage, all_jobs):
         own = outs(stage)
         for file in job["input"]:

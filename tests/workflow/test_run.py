@@ -174,7 +174,7 @@ def test_a_killed_workflow_is_taken_up(finished, tmp_path):
     )
     deadline = time.time() + 120
     while time.time() < deadline and process.poll() is None:
-        if list(folder.glob(".resume/models/captioner/.*.pt")):
+        if list(folder.glob(".resume/*/models/captioner/.*.pt")):
             break
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)

@@ -73,6 +73,7 @@ rule caption_clips:
     params:
         code=code("caption_clips.py"),
         decoding=section("decoding"),
+        max_words=json.dumps(config["captioner"]["max_words"]),
     script:
         "../scripts/caption_clips.py"
 

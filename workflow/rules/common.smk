@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 # Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
 
-from seewhy.corpora.sources import SOURCES, source_files
+from seewhy.corpora.sources import SOURCES, source_files, video_stamp
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.settings import check_settings
@@ -32,6 +32,9 @@ try:
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
+    VIDEOS = os.path.join(config["corpus"]["source"], SOURCES[config["corpus"]["name"]].videos)
+    RENDERED = os.path.normpath(VIDEOS) == "data/puppets/trimmed/videos"
+    VIDEO_STAMP = json.dumps(None if RENDERED else video_stamp(VIDEOS))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -40,6 +43,7 @@ wildcard_constraints:
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",
+    set="captioner|sweep",
 
 
 def section(name):
@@ -56,21 +60,17 @@ def code(script):
     return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))
 
 
-def corpus_videos(wildcards):
-    """The folder of the videos, so that a change of it is seen; where it is absent, nothing."""
-    about = SOURCES[config["corpus"]["name"]]
-    folder = os.path.normpath(os.path.join(config["corpus"]["source"], about.videos))
-    made_here = folder == "data/puppets/trimmed/videos"
-    return [folder] if made_here or os.path.isdir(folder) else []
-
-
 def captioner_settings(wildcards):
     """Settings of one model: the section captioner, with what the model changes."""
     settings = {
         key: value for key, value in config["captioner"].items() if key not in ("seeds", "models")
     }
+    models = config["captioner"]["models"]
     if wildcards.set == "sweep":
-        settings["lambda"] = float(wildcards.model.removeprefix("lambda-"))
-    else:
-        settings |= config["captioner"]["models"][wildcards.model]
+        models = {f"lambda-{value}": {"lambda": value} for value in config["sweep"]["lambdas"]}
+    if wildcards.model not in models:
+        raise WorkflowError(
+            f"there is no model {wildcards.model}; in {wildcards.set} there are {', '.join(models)}"
+        )
+    settings |= models[wildcards.model]
     return json.dumps(settings, sort_keys=True)

@@ -17,7 +17,7 @@ rule sample_frames:
     input:
         clips=f"{CORPUS}/clips.csv",
         about=f"{CORPUS}/corpus.json",
-        videos=corpus_videos,
+        videos=rules.render_puppets.output.videos if RENDERED else [],
     output:
         frames="data/captioning/frames/{split}.h5",
         report="results/frames/{split}.csv",
@@ -34,6 +34,7 @@ rule sample_frames:
     params:
         code=code("sample_frames.py"),
         frames=section("frames"),
+        videos=VIDEO_STAMP,
     script:
         "../scripts/sample_frames.py"
 

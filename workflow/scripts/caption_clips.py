@@ -6,5 +6,6 @@ with rule(snakemake) as settings:
         snakemake.input.model,
         snakemake.input.features,
         snakemake.output.captions,
+        max_words=settings["max_words"] - 1,  # longer ones were left out of the training
         **settings["decoding"],
     )

@@ -1,5 +1,5 @@
 from seewhy.backbones import load_backbone
-from seewhy.entry import RESUME, rule
+from seewhy.entry import rule
 from seewhy.features import extract_features
 
 with rule(snakemake) as settings:
@@ -13,6 +13,6 @@ with rule(snakemake) as settings:
             sha256=backbone["sha256"],
             precision=features["precision"],
         ),
-        resume=RESUME,
+        resume=settings["resume"],
         batch=features["batch"],
     )

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from seewhy.entry import RESUME, rule
+from seewhy.entry import rule
 from seewhy.frames import sample_frames
 
 with rule(snakemake) as settings:
@@ -10,6 +10,6 @@ with rule(snakemake) as settings:
         snakemake.output.report,
         split=snakemake.wildcards.split,
         workers=snakemake.threads,
-        resume=RESUME,
+        resume=settings["resume"],
         **settings["frames"],
     )

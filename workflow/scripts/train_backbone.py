@@ -1,7 +1,7 @@
 from functools import partial
 
 from seewhy.backbones.train import train_backbone
-from seewhy.entry import RESUME, rule
+from seewhy.entry import rule
 from seewhy.worlds.puppets import draw_stills
 
 with rule(snakemake) as settings:
@@ -16,5 +16,5 @@ with rule(snakemake) as settings:
         count=backbone["stills"],
         epochs=backbone["epochs"],
         seed=backbone["seed"],
-        resume=RESUME,
+        resume=settings["resume"],
     )

@@ -1,13 +1,13 @@
 from pathlib import Path
 
 from seewhy.captioning.train import train_captioner
-from seewhy.entry import RESUME, rule
+from seewhy.entry import rule
 
 with rule(snakemake) as settings:
     train_captioner(
         snakemake.output.model,
         snakemake.output.history,
-        resume=RESUME,
+        resume=settings["resume"],
         train_features=snakemake.input.train,
         val_features=snakemake.input.val,
         corpus=Path(snakemake.input.corpus[0]).parent,

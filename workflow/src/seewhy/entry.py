@@ -18,9 +18,6 @@ from typing import Any
 
 from seewhy.errors import InputError
 
-# Unfinished work, outside of every output: DVC empties those before it runs a stage again.
-RESUME = Path(".resume")
-
 
 @contextlib.contextmanager
 def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
@@ -30,7 +27,9 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
         snakemake: the object that Snakemake puts into a script's namespace.
 
     Yields:
-        ``{name: value}`` of the rule's ``params``, each decoded from JSON.
+        ``{name: value}`` of the rule's ``params``, each decoded from JSON, and `resume`, the folder
+        for unfinished work: outside of every output, since DVC empties those before it runs a stage
+        again, and another one whenever the code has changed.
 
     An `InputError` ends the job with exit status 1 and one line, ``error: …``, on standard error
     and in the rule's log; any other exception keeps its traceback.
@@ -45,7 +44,8 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(snakemake.threads)
     try:
-        yield {name: json.loads(value) for name, value in snakemake.params.items()}
+        settings = {name: json.loads(value) for name, value in snakemake.params.items()}
+        yield {**settings, "resume": Path(".resume", settings["code"])}
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)

@@ -133,7 +133,9 @@ def open_hdf5(path: str | Path, *, needs: tuple[str, ...] = ()) -> Iterator[h5py
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as JSON with sorted keys, so that equal values give equal bytes."""
     with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        temporary.write_text(
+            json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", "utf-8"
+        )
 
 
 def read_json(path: str | Path) -> Any:
@@ -143,7 +145,7 @@ def read_json(path: str | Path) -> Any:
         InputError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run the rule that makes it") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

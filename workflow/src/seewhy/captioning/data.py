@@ -1,6 +1,6 @@
 """What a captioner trains on: features from HDF5, captions as word indices, topic vectors.
 
-Features stay on disk and are read a batch at a time, so memory does not grow with the corpus.
+Features stay on disk and are read a batch at a time; captions, a hundredth of their size, do not.
 """
 
 from __future__ import annotations
@@ -36,14 +36,20 @@ class FeatureFile:
         self.row = {clip: row for row, clip in enumerate(self.clips)}
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel over all real frames, [d] each."""
+        """Mean and standard deviation of each channel over all real frames, [d] each.
+
+        A channel that hardly ever fires keeps at least a hundredth of the median spread: dividing
+        by its own would make a single firing count for more than all other channels.
+        """
         total = square = np.zeros(self.shape[2])
         with open_hdf5(self.path, needs=("features",)) as file:
             for row, length in enumerate(self.lengths):
                 frames = file["features"][row, :length].astype(np.float64)
                 total, square = total + frames.sum(axis=0), square + np.square(frames).sum(axis=0)
         mean = total / self.lengths.sum()
-        spread = np.sqrt(np.maximum(square / self.lengths.sum() - mean**2, 1e-8))
+        spread = np.sqrt(np.maximum(square / self.lengths.sum() - mean**2, 0))
+        floor = 0.01 * np.median(spread)
+        spread = np.maximum(spread, floor) if floor > 0 else np.ones_like(spread)
         return torch.from_numpy(mean).float(), torch.from_numpy(spread).float()
 
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:

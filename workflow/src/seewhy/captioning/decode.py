@@ -112,7 +112,7 @@ def caption_clips(
     output: str | Path,
     *,
     beam: int = 5,
-    max_words: int = 30,
+    max_words: int = 29,
     length_power: float = 1.0,
     clips_per_batch: int = 64,
     device: str = "auto",

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from seewhy.captioning.recurrence import AttentiveRecurrence
 
@@ -49,6 +49,9 @@ class CaptionerShape:
         encoder: hidden units of the biLSTM in each direction; :math:`D_v` is twice that.
         features: `relu` for :math:`v_i = ReLU(W\\,\\mathrm{biLSTM}_i + b)`, which a neuron can only
             answer with silence or a firing; `signed` for the biLSTM's own output, as in the paper.
+        bottleneck: the biLSTM reads a linear map of the CNN features to so many channels, which is
+            a low-rank factor of its input weights: quicker, and less to overfit with; 0 for none,
+            as in the paper.
         concat_cnn: append the CNN feature to :math:`v_i`.
         embedding: size of a word's embedding.
         decoder: hidden units of the decoder.
@@ -61,6 +64,7 @@ class CaptionerShape:
     cnn: int = 1024
     encoder: int = 512
     features: str = "relu"
+    bottleneck: int = 0
     concat_cnn: bool = False
     embedding: int = 468
     decoder: int = 512
@@ -71,8 +75,9 @@ class CaptionerShape:
         if self.features not in FEATURES:
             raise ValueError(f"features ({self.features}) must be one of {', '.join(FEATURES)}")
         for name, value in asdict(self).items():
-            if isinstance(value, int) and not isinstance(value, bool) and value < 1:
-                raise ValueError(f"{name} ({value}) must be at least 1")
+            least = 0 if name == "bottleneck" else 1
+            if isinstance(value, int) and not isinstance(value, bool) and value < least:
+                raise ValueError(f"{name} ({value}) must be at least {least}")
 
     @property
     def neurons(self) -> int:
@@ -91,7 +96,10 @@ class Encoder(nn.Module):
     def __init__(self, shape: CaptionerShape, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = dropout
-        self.lstm = nn.LSTM(shape.cnn, shape.encoder, batch_first=True, bidirectional=True)
+        self.bottleneck = nn.Linear(shape.cnn, shape.bottleneck) if shape.bottleneck else None
+        self.lstm = nn.LSTM(
+            shape.bottleneck or shape.cnn, shape.encoder, batch_first=True, bidirectional=True
+        )
         self.rectifier = (
             nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
         )
@@ -114,17 +122,25 @@ class Encoder(nn.Module):
         x = (cnn - self.cnn_mean) / self.cnn_spread
         if self.training and self.dropout:
             x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
+        if self.bottleneck is not None:
+            x = self.bottleneck(x)
         if short:
             packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
             hidden, _ = pad_packed_sequence(
-                self.lstm(packed)[0], batch_first=True, total_length=n
+                self._recur(packed), batch_first=True, total_length=n
             )  # [c, n, 2h]
         else:
-            hidden, _ = self.lstm(x)  # [c, n, 2h]
+            hidden = self._recur(x)  # [c, n, 2h]
         V = hidden if self.rectifier is None else F.relu(self.rectifier(hidden))
         if self.concat_cnn:
             V = torch.cat([V, cnn], dim=-1)
         return V * frame_mask(lengths, n).unsqueeze(-1) if short else V
+
+    def _recur(self, x: Tensor | PackedSequence) -> Tensor | PackedSequence:
+        """The biLSTM in single precision: under autocast cuDNN's would run in float16."""
+        device = self.cnn_mean.device.type
+        with torch.autocast(device, enabled=False):
+            return self.lstm(x)[0]
 
 
 class ClipContext(NamedTuple):
@@ -248,13 +264,15 @@ class Captioner(nn.Module):
     ) -> None:
         super().__init__()
         self.shape = shape
-        self.encoder = Encoder(shape, dropout=input_dropout)
+        # The parts that differ least between models come first: models of one seed then begin with
+        # the same decoder and interpreter, whatever their encoder is.
         self.decoder = Decoder(shape, dropout=dropout)
         self.interpreter = nn.Sequential(
             nn.Linear(shape.neurons, shape.interpreter),
             nn.ReLU(),
             nn.Linear(shape.interpreter, shape.topics),
         )
+        self.encoder = Encoder(shape, dropout=input_dropout)
 
     def losses(
         self, cnn: Tensor, lengths: Tensor, words: Tensor, targets: Tensor, topics: Tensor | None
@@ -291,4 +309,7 @@ def frame_mask(lengths: Tensor, n: int) -> Tensor:
 
 def mean_feature(V: Tensor, lengths: Tensor) -> Tensor:
     """The mean over a clip's real frames, [c, v]; V [c, n, v] is zero past the clip's length."""
-    return V.sum(dim=1) / lengths.to(V.dtype).clamp(min=1).unsqueeze(1)
+    lengths = lengths.clamp(min=1).unsqueeze(1)
+    if V.dtype in (torch.bfloat16, torch.float16):  # which do not hold every whole number
+        return (V.float().sum(dim=1) / lengths).to(V.dtype)
+    return V.sum(dim=1) / lengths

@@ -20,7 +20,7 @@ from seewhy.files import whole_file
 @contextlib.contextmanager
 def write_records(path: str | Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Yield a function that writes one record; the file appears when the block is done."""
-    with whole_file(path) as temporary, open(temporary, "w") as file:
+    with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         yield lambda record: print(json.dumps(record, ensure_ascii=False), file=file)
 
 
@@ -40,12 +40,12 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
         InputError: missing, or not JSON lines of this form.
     """
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
         if all({"clip", "caption"} <= set(record) for record in records):
             return records
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; run the rule caption_clips") from error
-    except (json.JSONDecodeError, TypeError):
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
         pass
     raise InputError(f"{path}: not a predictions file; delete it and run caption_clips again")

@@ -34,7 +34,10 @@ from seewhy.text.vectors import read_topic_vectors
 log = logging.getLogger(__name__)
 
 
-SHAPE = ("features", "concat_cnn", "encoder", "embedding", "decoder", "attention", "interpreter")
+SHAPE = (
+    *("features", "bottleneck", "concat_cnn", "encoder", "embedding", "decoder", "attention"),
+    "interpreter",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,14 +105,14 @@ class TrainingState:
             return False
         try:
             state = torch.load(path, weights_only=True, map_location="cpu")
-        except Exception as error:
+            if state["fingerprint"] != fingerprint:
+                log.info("%s: belongs to other settings or data; training starts anew", path)
+                return False
+            self.captioner.load_state_dict(state["captioner"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except Exception as error:  # the unpickler trips over damage with errors of any kind
             log.warning("%s: cannot be read (%s); training starts anew", path, error)
             return False
-        if state.get("fingerprint") != fingerprint:
-            log.info("%s: belongs to other settings or data; training starts anew", path)
-            return False
-        self.captioner.load_state_dict(state["captioner"])
-        self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
         self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
         self.history = state["history"]
@@ -137,7 +140,8 @@ def train_captioner(
 
     Args:
         output: the captioner (safetensors).
-        history: CSV, a row an epoch: `epoch, task, interpretive, validation, seconds_per_epoch` …
+        history: CSV, a row an epoch: `epoch`, then the mean of eq. 1 (`task`) and eq. 8
+            (`interpretive`) over its batches, dropout on, and eq. 1 on `validation` clips.
         resume: folder for the last whole epoch of an unfinished training; None: beside `output`.
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
@@ -173,7 +177,7 @@ def train_captioner(
     captioner.encoder.cnn_mean, captioner.encoder.cnn_spread = train.statistics()
     captioner.to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
-    identity = [repr(plan), repr(captioner.shape), seed, *vocabulary.words]
+    identity = [repr(plan), repr(captioner.shape), seed, where.type, *vocabulary.words]
     identity += [_stamp(train_features), _stamp(val_features)]
     fingerprint = hashlib.sha256(json.dumps(identity).encode())
     for array in (train_captions.words, val_captions.words, s):
@@ -206,6 +210,8 @@ def train_captioner(
                 ),
                 where,
             )
+            if not math.isfinite(row["validation"]):
+                raise _not_a_number(plan, f"on validation after epoch {state.epoch + 1}")
             state.epoch += 1
             if row["validation"] < state.best_loss:
                 state.best_loss, state.best_epoch = row["validation"], state.epoch
@@ -267,18 +273,22 @@ def _train_epoch(
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(captioner.parameters(), plan.gradient_clip)
         if not math.isfinite(loss.item() + norm.item()):
-            raise InputError(
-                f"params.yaml: captioner: the loss is not a number any more (epoch "
-                f"{state.epoch + 1}, batch {number + 1}: task {task.item():.4g}, interpretive "
-                f"{interpretive.item():.4g}, gradient norm {norm.item():.4g}); lower learning_rate "
-                f"({plan.learning_rate}), gradient_clip ({plan.gradient_clip}) or lambda "
-                f"({plan.lambda_}), and check the features"
-            )
+            losses = f"task {task.item():.4g}, interpretive {interpretive.item():.4g}"
+            where = f"epoch {state.epoch + 1}, batch {number + 1}: {losses}"
+            raise _not_a_number(plan, f"{where}, gradient norm {norm.item():.4g}")
         optimizer.step()
         task_sum += task.item() * len(batch.rows)
         interpretive_sum += interpretive.item() * len(batch.rows)
         clips += len(batch.rows)
     return {"task": task_sum / clips, "interpretive": interpretive_sum / clips}
+
+
+def _not_a_number(plan: TrainingPlan, where: str) -> InputError:
+    return InputError(
+        f"params.yaml: captioner: the loss is not a number any more ({where}); lower learning_rate "
+        f"({plan.learning_rate}), gradient_clip ({plan.gradient_clip}) or lambda ({plan.lambda_}), "
+        "and check the features"
+    )
 
 
 @torch.no_grad()

@@ -5,8 +5,10 @@ The form itself (tables, columns, what each means) stands in ``canonical.yaml`` 
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib.resources
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,11 +86,20 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         InputError: not there, not a CSV file, or not UTF-8.
     """
     try:
+        with open(path, newline="", encoding="utf-8") as file:
+            first = list(itertools.islice(csv.reader(file), 2))
+        if len(first) == 2 and len(first[1]) > len(first[0]):
+            raise InputError(
+                f"{path}: line 2 has {len(first[1])} fields for {len(first[0])} columns; put "
+                "quotes around a text with commas"
+            )
         return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV file in UTF-8 ({error})") from error
+        raise InputError(
+            f"{path}: not a CSV file in UTF-8 ({error}); put quotes around a text with commas"
+        ) from error
 
 
 def check_table(table: pd.DataFrame, name: str, *, where: str) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,9 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_csv
-from seewhy.corpora.sources import SOURCES
+from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 
-EXTENSIONS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 _COLUMNS = ["video", "caption", "split", "group"]
 
 
@@ -54,15 +54,24 @@ def read(
         )
     if rows["video"].isna().any():
         raise InputError(f"{path}: line {rows['video'].isna().argmax() + 2}: no video; name it")
+    rows["video"] = [os.path.normpath(video) for video in rows["video"]]
     rows["clip"] = [_identifier(video) for video in rows["video"]]
     if rows.groupby("clip")["video"].nunique().max() > 1:
         raise InputError(f"{path}: two videos differ only in / or other signs; rename one")
     videos = rows.drop_duplicates("clip").set_index("clip")
+    if "group" in rows and rows.groupby("clip")["group"].nunique(dropna=False).max() > 1:
+        clip = rows.groupby("clip")["group"].nunique(dropna=False).idxmax()
+        raise InputError(f"{path}: {clip} is in two groups; give all its rows the same one")
     groups = videos["group"].fillna(videos["video"]) if "group" in rows else videos["video"]
     if "split" in rows:
         split = _given_split(rows, path)
     else:
         split = _dealt_split(groups, shares, seed, path)
+    parted = split.groupby(groups).nunique()
+    if parted.max() > 1:
+        raise InputError(
+            f"{path}: group {parted.idxmax()} is in two splits; its videos must stay in one"
+        )
     clips = pd.DataFrame(
         {
             "clip": videos.index,
@@ -87,7 +96,7 @@ def read(
     unlisted = sorted(
         str(file.relative_to(source))
         for file in source.rglob("*")
-        if file.suffix.lower() in EXTENSIONS and str(file.relative_to(source)) not in listed
+        if file.suffix.lower() in VIDEO_EXTENSIONS and str(file.relative_to(source)) not in listed
     )
     remarks = []
     if unlisted:

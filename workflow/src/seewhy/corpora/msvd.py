@@ -75,7 +75,7 @@ def _mapping(path: Path) -> dict[str, str]:
     """Clip `vidN` to `<youtube id>_<start>_<end>`."""
     pattern = re.compile(r"(\S+_\d+_\d+) (vid\d+)")
     mapping = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         match = pattern.fullmatch(line.strip())
         if not match:
             raise InputError(
@@ -110,7 +110,7 @@ def _captions(source: Path, video_of: dict[str, str], split_of: dict[str, str]) 
 def _pairs(path: Path, separator: str, clip_of: dict[str, str]) -> list[tuple[str, str]]:
     """(clip, caption) of each line; notices (lines that begin with #) and blank ones are passed."""
     rows = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, found, text = line.partition(separator)

@@ -5,10 +5,14 @@ Light on purpose: the workflow reads it at every start.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from seewhy.errors import InputError
+
+VIDEO_EXTENSIONS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 
 
 class Source(NamedTuple):
@@ -83,3 +87,20 @@ def source_files(name: str, source: str | Path, *, made: str | None = None) -> l
     return [
         str(folder / file) for file in (*about.needed, *about.used) if (folder / file).is_file()
     ]
+
+
+def video_stamp(folder: str | Path) -> str:
+    """Digest of name, size and time of every video below `folder`; it changes when one does.
+
+    A folder that is not there has a stamp of its own.
+    """
+    digest = hashlib.sha256()
+    for above, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if name.lower().endswith(VIDEO_EXTENSIONS):
+                path = os.path.join(above, name)
+                about = os.stat(path)
+                line = [os.path.relpath(path, folder), about.st_size, about.st_mtime_ns]
+                digest.update(repr(line).encode())
+    return digest.hexdigest()[:16]

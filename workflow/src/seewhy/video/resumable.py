@@ -24,6 +24,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -137,11 +138,17 @@ class ResumableRows:
         if self.pending:
             raise RuntimeError(f"{self.path}: {len(self.pending)} rows are not written")
         with explain_write_errors(self.path):
-            if not self.left_out:
-                os.replace(self._rows, self.path)
-            else:
+            if self.left_out:
                 with whole_file(self.path) as temporary:
                     self._gather(temporary)
+            else:
+                try:
+                    os.replace(self._rows, self.path)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    with whole_file(self.path) as temporary:  # it lies on another disk
+                        shutil.copyfile(self._rows, temporary)
             self.close()
             self._discard()
 
