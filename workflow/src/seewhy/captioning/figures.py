@@ -102,7 +102,7 @@ def draw_captions(
         random = np.random.default_rng(seed)
         chosen = sorted(random.choice(known, size=min(clips, len(known)), replace=False))
         rows = -(-len(chosen) // 2)
-        with figure(output, width=14, height=3.1 * rows) as drawn:
+        with figure(output, width=14, height=2.9 * rows) as drawn:
             grid = drawn.add_gridspec(rows, min(2, len(chosen)))
             for place, row in enumerate(chosen):
                 clip, length = names[row], int(file["lengths"][row])
@@ -117,11 +117,9 @@ def draw_captions(
 def _draw_clip(drawn, cell, clip, pictures, human, records, shown, length) -> None:
     model, record = list(records.items())[-1]
     words = record["caption"].split()
-    parts = GridSpecFromSubplotSpec(
-        2, 1, subplot_spec=cell, height_ratios=[1.2, max(len(words), 4) * 0.16]
-    )
+    parts = GridSpecFromSubplotSpec(2, 1, subplot_spec=cell, height_ratios=[1, 1.8], hspace=0.05)
     strip, heat = drawn.add_subplot(parts[0]), drawn.add_subplot(parts[1])
-    strip.imshow(pictures, aspect="equal")
+    strip.imshow(pictures, aspect="auto")  # so that each frame stands over its weights
     bare(strip)
     lines = [f"{clip}   human: {human}"]
     lines += [f"LSTM-{name}: {own['caption']}" for name, own in records.items()]
