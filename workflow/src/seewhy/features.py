@@ -21,9 +21,9 @@ from torch import Tensor
 
 from seewhy.backbones import FEATURES, Backbone
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5
+from seewhy.files import input_stamp, open_hdf5
 from seewhy.progress import progress
-from seewhy.video.resumable import ResumableRows, check_frames_file, input_stamp
+from seewhy.video.resumable import ResumableRows, check_frames_file
 
 _AHEAD = 2  # batches read ahead
 

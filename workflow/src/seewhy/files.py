@@ -152,6 +152,15 @@ def read_json(path: str | Path) -> Any:
         raise InputError(f"{path}: not JSON ({error}); delete it and run again") from error
 
 
+def input_stamp(path: str | Path) -> list[Any]:
+    """Name, size in bytes and time of change of a file, to notice that it is another one."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return [str(path), None, None]
+    return [str(path), stat.st_size, stat.st_mtime_ns]
+
+
 def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's content."""
     with open(path, "rb") as file:

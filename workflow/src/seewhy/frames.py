@@ -18,10 +18,10 @@ import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_table
 from seewhy.errors import InputError
-from seewhy.files import whole_file
+from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
 from seewhy.video.decoding import FITS, Clip, VideoProblem, read_clip
-from seewhy.video.resumable import ResumableRows, input_stamp
+from seewhy.video.resumable import ResumableRows
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.backbones import googlenet, slim_inception
-from seewhy.backbones.device import autocast, choose_device, choose_precision
 from seewhy.backbones.weights import check_hash, digest_of_tensors, load_into, read_weights
+from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.vision import about_backbone, check_weights
 

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.backbones.device import autocast, choose_device, choose_precision
 from seewhy.backbones.slim_inception import SlimInception
+from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import explain_write_errors, unfinished_path, whole_file, write_json
 from seewhy.progress import progress

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -58,17 +57,3 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
     captioner = Captioner(CaptionerShape(**about["shape"]))
     captioner.load_state_dict(weights)
     return captioner.eval(), Vocabulary(about["words"]), about["backbone"]
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is the GPU where there is one, else the CPU; other names are PyTorch's own.
-
-    Raises:
-        InputError: a device that this machine lacks.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"params.yaml: device: {name} was asked for, but PyTorch sees no GPU here")
-    return device

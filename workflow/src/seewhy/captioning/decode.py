@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seewhy.captioning.checkpoint import load_captioner, pick_device
+from seewhy.captioning.checkpoint import load_captioner
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, mean_feature
 from seewhy.captioning.predictions import write_records
+from seewhy.device import choose_device
 from seewhy.errors import InputError
 from seewhy.progress import progress
 from seewhy.text.tokens import BOS, EOS, PAD, UNK, Vocabulary
@@ -131,7 +132,7 @@ def caption_clips(
     Raises:
         InputError: an unreadable file, or features of another backbone.
     """
-    where = pick_device(device)
+    where = choose_device(device)
     captioner, vocabulary, backbone = load_captioner(captioner_path)
     features = FeatureFile(features_path)
     if features.backbone != backbone or features.shape[2] != captioner.shape.cnn:

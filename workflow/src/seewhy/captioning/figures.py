@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.gridspec import GridSpecFromSubplotSpec
 
-from seewhy.captioning.predictions import read_records
+from seewhy.captioning.predictions import model_and_seed, read_records
 from seewhy.corpora.canonical import read_table
 from seewhy.figures import COLOURS, HEAT, bare, figure
 from seewhy.files import open_hdf5
-
-_FILE = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)")
 
 
 def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
@@ -26,9 +23,9 @@ def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
         histories: CSV files `<model>-seed<seed>.csv`, from `train_captioner`.
         output: PNG.
     """
-    tables: dict[str, dict[str, pd.DataFrame]] = {}
+    tables: dict[str, dict[int, pd.DataFrame]] = {}
     for path in map(Path, histories):
-        model, seed = _FILE.fullmatch(path.stem).group("model", "seed")
+        model, seed = model_and_seed(path)
         tables.setdefault(model, {})[seed] = pd.read_csv(path)
     with figure(output, width=9, height=3.6) as drawn:
         left, right = drawn.subplots(1, 2)

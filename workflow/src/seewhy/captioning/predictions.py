@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+
+
+def model_and_seed(path: str | Path) -> tuple[str, int]:
+    """Model and training seed in a file's name, ``<model>-seed<seed>.…``."""
+    model, seed = re.match(r"(.+)-seed(\d+)\.", Path(path).name).groups()
+    return model, int(seed)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seewhy.captioning.predictions import read_predictions
+from seewhy.captioning.predictions import model_and_seed, read_predictions
 from seewhy.corpora.canonical import read_table
 from seewhy.errors import InputError
 from seewhy.files import whole_file
@@ -37,7 +36,6 @@ PUBLISHED = {
     "LSTM-E (VGG + C3D)": (0.453, 0.310),
     "h-RNN (VGG + C3D)": (0.499, 0.326),
 }
-_FILE = re.compile(r"(?P<model>.+)-seed(?P<seed>\d+)\.(train|val|test)")
 
 
 @dataclass(frozen=True)
@@ -114,8 +112,8 @@ def score_models(
                 f"{path}: captions of {len(said)} clips that have references, {paths[0]} of "
                 f"{len(scored)}; caption the clips again"
             )
-        model, seed = _FILE.match(path.name).group("model", "seed")
-        predictions.setdefault(model, {})[int(seed)] = said
+        model, seed = model_and_seed(path)
+        predictions.setdefault(model, {})[seed] = said
     scorer = CaptionScorer({clip: references[clip] for clip in scored}, meteor=meteor)
     seeds = sorted(next(iter(predictions.values())))
     scores = {

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from seewhy.captioning.checkpoint import pick_device, save_captioner
+from seewhy.captioning.checkpoint import save_captioner
 from seewhy.captioning.data import (
     Batch,
     FeatureFile,
@@ -25,8 +25,9 @@ from seewhy.captioning.data import (
 )
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.corpora.canonical import read_table
+from seewhy.device import choose_device
 from seewhy.errors import InputError
-from seewhy.files import unfinished_path, whole_file
+from seewhy.files import input_stamp, unfinished_path, whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors
@@ -158,7 +159,7 @@ def train_captioner(
     shape = {name: settings[name] for name in SHAPE}
     others = {name: value for name, value in settings.items() if name not in SHAPE}
     plan = TrainingPlan(lambda_=others.pop("lambda"), **others)
-    resume, where = unfinished_path(output, resume, ".pt"), pick_device(device)
+    resume, where = unfinished_path(output, resume, ".pt"), choose_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
     captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
     in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
@@ -178,7 +179,7 @@ def train_captioner(
     captioner.to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
     identity = [repr(plan), repr(captioner.shape), seed, where.type, *vocabulary.words]
-    identity += [_stamp(train_features), _stamp(val_features)]
+    identity += [input_stamp(train_features), input_stamp(val_features)]
     fingerprint = hashlib.sha256(json.dumps(identity).encode())
     for array in (train_captions.words, val_captions.words, s):
         fingerprint.update(array.numpy().tobytes())
@@ -318,8 +319,3 @@ def _topic_vectors(topics: pd.DataFrame, clips: list[str]) -> torch.Tensor:
             "run the rule mine_topics again"
         )
     return torch.tensor(topics.loc[clips].to_numpy(dtype=np.float32))
-
-
-def _stamp(path: str | Path) -> list[int]:
-    about = Path(path).stat()
-    return [about.st_size, about.st_mtime_ns]

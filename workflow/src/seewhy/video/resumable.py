@@ -291,15 +291,6 @@ def create_rows(
         return {name: file[name].id.get_offset() for name in fields}
 
 
-def input_stamp(path: str | Path) -> list[Any]:
-    """Name, size in bytes and time of change of a file, to notice that it is another one."""
-    try:
-        stat = os.stat(path)
-    except OSError:
-        return [str(path), None, None]
-    return [str(path), stat.st_size, stat.st_mtime_ns]
-
-
 def _write_at(file: int, content: bytes, offset: int) -> None:
     view = memoryview(content)
     while view:
