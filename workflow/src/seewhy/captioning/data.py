@@ -35,22 +35,15 @@ class FeatureFile:
             self.backbone: str = str(file.attrs.get("weights", ""))
         self.row = {clip: row for row, clip in enumerate(self.clips)}
 
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each channel over all real frames, [d] each.
-
-        A channel that hardly ever fires keeps at least a hundredth of the median spread: dividing
-        by its own would make a single firing count for more than all other channels.
-        """
-        total = square = np.zeros(self.shape[2])
+    def sample(self, clips: int) -> list[Tensor]:
+        """The real frames of at most so many clips, evenly spaced in the file: [length, d] each."""
+        rows = np.unique(np.linspace(0, len(self.clips) - 1, min(clips, len(self.clips))).round())
         with open_hdf5(self.path, needs=("features",)) as file:
-            for row, length in enumerate(self.lengths):
-                frames = file["features"][row, :length].astype(np.float64)
-                total, square = total + frames.sum(axis=0), square + np.square(frames).sum(axis=0)
-        mean = total / self.lengths.sum()
-        spread = np.sqrt(np.maximum(square / self.lengths.sum() - mean**2, 0))
-        floor = 0.01 * np.median(spread)
-        spread = np.maximum(spread, floor) if floor > 0 else np.ones_like(spread)
-        return torch.from_numpy(mean).float(), torch.from_numpy(spread).float()
+            features = file["features"]
+            return [
+                torch.from_numpy(features[row, : self.lengths[row]].astype(np.float32))
+                for row in rows.astype(int)
+            ]
 
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Read rows, a list at a time: CNN features [c, n, d] and lengths [c] for each list."""

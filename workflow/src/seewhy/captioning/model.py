@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from seewhy.captioning.inputs import FrameInput
 from seewhy.captioning.recurrence import AttentiveRecurrence
 
 FEATURES = ("relu", "signed")
@@ -49,9 +50,10 @@ class CaptionerShape:
         encoder: hidden units of the biLSTM in each direction; :math:`D_v` is twice that.
         features: `relu` for :math:`v_i = ReLU(W\\,\\mathrm{biLSTM}_i + b)`, which a neuron can only
             answer with silence or a firing; `signed` for the biLSTM's own output, as in the paper.
-        bottleneck: the biLSTM reads a linear map of the CNN features to so many channels, which is
-            a low-rank factor of its input weights: quicker, and less to overfit with; 0 for none,
-            as in the paper.
+        components: principal components of the CNN features that the biLSTM reads; 0 for the
+            channels themselves, as in the paper.
+        motion: the biLSTM also reads how far they have moved since so many frames ago, for each of
+            these lags (:mod:`.inputs`); none, as in the paper.
         concat_cnn: append the CNN feature to :math:`v_i`.
         embedding: size of a word's embedding.
         decoder: hidden units of the decoder.
@@ -64,7 +66,8 @@ class CaptionerShape:
     cnn: int = 1024
     encoder: int = 512
     features: str = "relu"
-    bottleneck: int = 0
+    components: int = 0
+    motion: tuple[int, ...] = ()
     concat_cnn: bool = False
     embedding: int = 468
     decoder: int = 512
@@ -72,12 +75,19 @@ class CaptionerShape:
     interpreter: int = 256
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "motion", tuple(self.motion))  # a list in settings and files
         if self.features not in FEATURES:
             raise ValueError(f"features ({self.features}) must be one of {', '.join(FEATURES)}")
         for name, value in asdict(self).items():
-            least = 0 if name == "bottleneck" else 1
+            least = 0 if name == "components" else 1
             if isinstance(value, int) and not isinstance(value, bool) and value < least:
                 raise ValueError(f"{name} ({value}) must be at least {least}")
+        if self.components > self.cnn:
+            raise ValueError(
+                f"components ({self.components}) must be at most the {self.cnn} channels"
+            )
+        if any(lag < 1 for lag in self.motion):
+            raise ValueError(f"motion ({self.motion}) must be lags of at least 1 frame")
 
     @property
     def neurons(self) -> int:
@@ -88,24 +98,21 @@ class CaptionerShape:
 class Encoder(nn.Module):
     """CNN features of n frames to the hidden features V: a biLSTM, for `relu` a layer on it.
 
-    The biLSTM sees each channel less its mean and over its spread on the train frames
-    (`cnn_mean`, `cnn_spread`): what changes within a clip is small beside what all frames share.
-    In training, `dropout` of the channels are missing from a clip, the same ones in all its frames.
+    In training, `dropout` of what the biLSTM reads of each frame is missing from a clip, the same
+    numbers in all its frames.
     """
 
     def __init__(self, shape: CaptionerShape, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.dropout = dropout
-        self.bottleneck = nn.Linear(shape.cnn, shape.bottleneck) if shape.bottleneck else None
+        self.input = FrameInput(shape.cnn, shape.components, shape.motion)
         self.lstm = nn.LSTM(
-            shape.bottleneck or shape.cnn, shape.encoder, batch_first=True, bidirectional=True
+            self.input.width, shape.encoder, batch_first=True, bidirectional=True
         )
         self.rectifier = (
             nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
         )
         self.concat_cnn = shape.concat_cnn
-        self.register_buffer("cnn_mean", torch.zeros(shape.cnn))
-        self.register_buffer("cnn_spread", torch.ones(shape.cnn))
 
     def forward(self, cnn: Tensor, lengths: Tensor) -> Tensor:
         """Encode clips.
@@ -119,11 +126,9 @@ class Encoder(nn.Module):
         """
         n = cnn.shape[1]
         short = bool((lengths < n).any())
-        x = (cnn - self.cnn_mean) / self.cnn_spread
+        x = self.input(cnn)
         if self.training and self.dropout:
             x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
-        if self.bottleneck is not None:
-            x = self.bottleneck(x)
         if short:
             packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
             hidden, _ = pad_packed_sequence(
@@ -138,8 +143,7 @@ class Encoder(nn.Module):
 
     def _recur(self, x: Tensor | PackedSequence) -> Tensor | PackedSequence:
         """The biLSTM in single precision: under autocast cuDNN's would run in float16."""
-        device = self.cnn_mean.device.type
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(self.input.mean.device.type, enabled=False):
             return self.lstm(x)[0]
 
 

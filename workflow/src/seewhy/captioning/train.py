@@ -36,9 +36,10 @@ log = logging.getLogger(__name__)
 
 
 SHAPE = (
-    *("features", "bottleneck", "concat_cnn", "encoder", "embedding", "decoder", "attention"),
-    "interpreter",
+    *("components", "motion", "encoder", "features", "concat_cnn"),
+    *("embedding", "decoder", "attention", "interpreter"),
 )
+SAMPLE = 500  # train clips from which the scale of the encoder's input is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +168,11 @@ def train_captioner(
     train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=plan.max_words)
     val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=plan.max_words)
     s = _topic_vectors(read_topic_vectors(topics, split="train"), train.clips)  # [clips, N_t]
+    if shape["components"] > train.shape[2]:
+        raise InputError(
+            f"params.yaml: captioner.components: {shape['components']} is more than the "
+            f"{train.shape[2]} channels of {train_features}; take fewer, or 0 for the channels"
+        )
     torch.manual_seed(seed)
     captioner = Captioner(
         CaptionerShape(
@@ -175,7 +181,7 @@ def train_captioner(
         dropout=plan.dropout,
         input_dropout=plan.input_dropout,
     )
-    captioner.encoder.cnn_mean, captioner.encoder.cnn_spread = train.statistics()
+    captioner.encoder.input.fit(train.sample(SAMPLE))
     captioner.to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
     identity = [repr(plan), repr(captioner.shape), seed, where.type, *vocabulary.words]
