@@ -15,14 +15,18 @@ from seewhy.text.tokens import BOS, EOS, PAD, UNK
 SHAPE = dict(vocabulary=9, topics=5, cnn=6, encoder=4, embedding=3, decoder=5, attention=4)
 
 
-@pytest.fixture(params=["relu", "signed", "concat", "bottleneck"])
+@pytest.fixture(params=["relu", "signed", "concat", "components"])
 def captioner(request):
     torch.manual_seed(0)
-    kind = {"concat": {"concat_cnn": True}, "bottleneck": {"bottleneck": 3}}
+    kind = {"concat": {"concat_cnn": True}, "components": {"components": 3, "motion": [1, 3]}}
     kind = kind.get(request.param, {"features": request.param})
     model = Captioner(CaptionerShape(**SHAPE, interpreter=7, **kind)).double()
-    model.encoder.cnn_mean.normal_()
-    model.encoder.cnn_spread.uniform_(0.5, 2)
+    read = model.encoder.input
+    read.mean.normal_(), read.motion_mean.normal_(), read.motion_spread.uniform_(0.5, 2)
+    if read.axes is None:
+        read.spread.uniform_(0.5, 2)
+    else:
+        read.axes.normal_()
     with torch.no_grad():  # weights large enough that a wrong term shows
         for parameter in model.parameters():
             parameter.mul_(1.5).add_(0.1 * torch.randn_like(parameter))
@@ -52,10 +56,18 @@ def literal_bilstm(lstm: nn.LSTM, x):
 
 def literal_features(model, x):
     """V of one clip: [n, v]."""
-    y = (x - model.encoder.cnn_mean) / model.encoder.cnn_spread
-    if model.encoder.bottleneck is not None:
-        W, b = model.encoder.bottleneck.weight, model.encoder.bottleneck.bias
-        y = torch.stack([W @ frame + b for frame in y])
+    read = model.encoder.input
+    if read.axes is None:
+        z = [(frame - read.mean) / read.spread for frame in x]
+    else:
+        z = [read.axes.T @ (frame - read.mean) for frame in x]
+    y = []
+    for i in range(len(z)):
+        y.append(z[i])
+        for number, lag in enumerate(read.lags):
+            moved = abs(z[i] - z[max(i - lag, 0)]) - read.motion_mean[number]
+            y[-1] = torch.cat([y[-1], moved / read.motion_spread[number]])
+    y = torch.stack(y)
     V = literal_bilstm(model.encoder.lstm, y)
     if model.encoder.rectifier is not None:
         W, b = model.encoder.rectifier.weight, model.encoder.rectifier.bias

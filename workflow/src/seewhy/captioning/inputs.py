@@ -38,7 +38,7 @@ class FrameInput(nn.Module):
         self.lags = tuple(motion)
         self.width = kept * (1 + len(self.lags))
         self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("spread", torch.ones(channels))
+        self.register_buffer("spread", None if components else torch.ones(channels))
         self.register_buffer("axes", torch.eye(channels, kept) if components else None)
         self.register_buffer("motion_mean", torch.zeros(len(self.lags), kept))
         self.register_buffer("motion_spread", torch.ones(len(self.lags), kept))
@@ -55,8 +55,9 @@ class FrameInput(nn.Module):
         return torch.cat([z, *moved], dim=-1) if moved else z
 
     def _scaled(self, cnn: Tensor) -> Tensor:
-        z = (cnn - self.mean) / self.spread
-        return z if self.axes is None else z @ self.axes
+        if self.axes is None:
+            return (cnn - self.mean) / self.spread
+        return cnn @ self.axes - self.mean @ self.axes
 
     @staticmethod
     def _moved(z: Tensor, lag: int) -> Tensor:
@@ -72,20 +73,24 @@ class FrameInput(nn.Module):
         dividing by its own would make a single firing count for more than all other channels.
         """
         frames = torch.cat(list(clips)).double()
-        mean = frames.mean(dim=0)
-        spread = frames.std(dim=0, correction=0)
+        self.mean.copy_(frames.mean(dim=0))
         if self.axes is None:
-            spread = spread.clamp(min=0.01 * spread.median())
+            spread = frames.std(dim=0, correction=0)
+            self.spread.copy_(_not_zero(spread.clamp(min=0.01 * spread.median())))
         else:
-            centred = frames - mean
+            centred = frames - frames.mean(dim=0)
             axes = torch.linalg.eigh(centred.T @ centred)[1].flip(1)[:, : self.axes.shape[1]]
             largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
-            self.axes.copy_(axes * largest.sign())  # an axis is known but for its sign
-            spread = (centred @ axes).square().mean().sqrt().expand_as(mean)
-        self.mean.copy_(mean)
-        self.spread.copy_(torch.where(spread > 0, spread, 1.0))
+            axes *= largest.sign()  # an axis is known but for its sign
+            self.axes.copy_(axes / _not_zero((centred @ axes).square().mean().sqrt()))
         for number, lag in enumerate(self.lags):
-            moved = torch.cat([self._moved(self._scaled(clip.float()[None]), lag)[0] for clip in clips])
+            moved = torch.cat(
+                [self._moved(self._scaled(clip.float().unsqueeze(0)), lag)[0] for clip in clips]
+            )
             self.motion_mean[number] = moved.mean(dim=0)
-            spread = moved.std(dim=0, correction=0)
-            self.motion_spread[number] = torch.where(spread > 1e-6, spread, 1.0)
+            self.motion_spread[number] = _not_zero(moved.std(dim=0, correction=0))
+
+
+def _not_zero(spread: Tensor) -> Tensor:
+    """`spread`, but 1 where nothing varies."""
+    return torch.where(spread > 1e-6, spread, 1.0)

@@ -220,32 +220,27 @@ class Decoder(nn.Module):
         h = torch.sigmoid(o) * torch.tanh(c)
         return (h, c), alpha
 
-    def logits(self, h: Tensor, alpha: Tensor, y: Tensor, clip: ClipContext) -> Tensor:
-        """Eq. 6 before the softmax, for any number m of (caption, step) pairs of each clip.
-
-        Args:
-            h: [c, m, h]. alpha: [c, m, n]. y: embedded previous words, [c, m, e].
-
-        Returns:
-            [c, m, vocabulary].
-        """
-        phi = torch.matmul(alpha, clip.V)  # eq. 3
+    def logits(self, h: Tensor, phi: Tensor, y: Tensor) -> Tensor:
+        """Eq. 6 before the softmax: h [..., h], phi [..., v], y [..., e] to [..., vocabulary]."""
         return self.W_p(F.dropout(torch.cat([h, phi, y], dim=-1), self.dropout, self.training))
 
-    def forward(self, V: Tensor, mean: Tensor, lengths: Tensor, words: Tensor) -> Tensor:
-        """Logits of every next word, the true words being fed in.
+    def forward(
+        self, V: Tensor, mean: Tensor, lengths: Tensor, words: Tensor, asked: Tensor
+    ) -> Tensor:
+        """Logits of the next words, the true words being fed in.
 
         Args:
             V: [c, n, v]. mean: [c, v]. lengths: [c].
             words: indices y_0 … y_{t-1}, beginning with the begin mark, [c, k, t].
+            asked: where the next word is asked for, bool [c, k, t]; m of them.
 
         Returns:
-            [c, k, t, vocabulary].
+            [m, vocabulary], in the order of ``words[asked]``.
         """
-        c, k, t = words.shape
+        k = words.shape[1]
         clip = self.context(V, lengths)
-        y = self.embed(words.permute(2, 0, 1))  # [t, c, k, e]
-        from_words = self.W_y(y)  # [t, c, k, 4h]
+        known, place = words.permute(2, 0, 1).unique(return_inverse=True)  # few, each many times
+        from_words = F.embedding(place, self.W_y(self.embed(known)))  # [t, c, k, 4h]
         h, alpha = AttentiveRecurrence.apply(
             from_words,
             *self.initial_state(mean, k),
@@ -255,9 +250,9 @@ class Decoder(nn.Module):
             clip.gates,
             clip.mask,
         )
-        h, alpha = (part.transpose(0, 1).flatten(1, 2) for part in (h, alpha))  # [c, t k, …]
-        logits = self.logits(h, alpha, y.transpose(0, 1).flatten(1, 2), clip)
-        return logits.view(c, t, k, -1).transpose(1, 2)
+        h, alpha = h.permute(1, 2, 0, 3), alpha.permute(1, 2, 0, 3)  # [c, k, t, …]
+        phi = torch.matmul(alpha.flatten(1, 2), V).unflatten(1, words.shape[1:])  # eq. 3
+        return self.logits(h[asked], phi[asked], self.embed(words[asked]))
 
 
 class Captioner(nn.Module):
@@ -295,11 +290,10 @@ class Captioner(nn.Module):
         """
         V = self.encoder(cnn, lengths)
         mean = mean_feature(V, lengths)
-        logits = self.decoder(V, mean, lengths, words)
-        captions = (targets >= 0).any(dim=-1).sum().clamp(min=1)
-        task = F.cross_entropy(
-            logits.flatten(0, 2).float(), targets.flatten(), ignore_index=-1, reduction="sum"
-        )
+        said = targets >= 0
+        logits = self.decoder(V, mean, lengths, words, said)
+        captions = said.any(dim=-1).sum().clamp(min=1)
+        task = F.cross_entropy(logits.float(), targets[said], reduction="sum")
         if topics is None:
             return task / captions, task.new_zeros(())
         distance = self.interpreter(mean).float() - topics
