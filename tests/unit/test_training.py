@@ -17,7 +17,8 @@ from seewhy.captioning.checkpoint import load_captioner
 from seewhy.captioning.data import FeatureFile, caption_arrays, epoch_batches
 from seewhy.captioning.decode import caption_clips
 from seewhy.captioning.predictions import read_predictions, read_records
-from seewhy.captioning.train import train_captioner
+from seewhy.captioning.inputs import FrameInput
+from seewhy.captioning.train import SHAPE, TrainingPlan, train_captioner
 from seewhy.corpora.canonical import read_table, write_tables
 from seewhy.errors import InputError
 from seewhy.text.tokens import Vocabulary
@@ -25,7 +26,8 @@ from seewhy.text.tokens import Vocabulary
 SETTINGS = {
     "lambda": 1.0,
     "features": "relu",
-    "bottleneck": 0,
+    "components": 6,
+    "motion": [1, 2],
     "concat_cnn": False,
     "encoder": 8,
     "embedding": 8,
@@ -43,6 +45,8 @@ SETTINGS = {
     "captions_per_clip": 2,
     "max_epochs": 60,
     "patience": 60,
+    "least_gain": 0.0,
+    "anneal": 1.0,
     "validation_captions": 2,
 }
 THINGS = ("dog", "cat", "horse")
@@ -143,6 +147,70 @@ def test_early_stopping_keeps_the_best_epoch(corpus):
     assert loss.item() == pytest.approx(history["validation"].min(), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    "changes, validation, expected",
+    [
+        ({}, [], 1.0),
+        ({}, [10.0, 9.0, 9.5, 9.2], 1.0),
+        ({}, [10.0, 9.0, 9.5, 9.2, 9.0], None),  # equal is no gain
+        ({}, [5.0, 4.0, 3.0, 2.0, 1.0], 1.0),
+        ({}, [6.0, 5.0, 4.0, 3.0, 2.0, 1.0], None),  # max_epochs
+        ({"least_gain": 0.1}, [10.0, 8.0, 7.5, 7.3, 7.25], None),
+        ({"anneal": 0.5}, [10.0, 9.0], 1.0),
+        ({"anneal": 0.5}, [10.0, 9.0, 9.5], 0.5),
+        ({"anneal": 0.5}, [10.0, 9.0, 9.5, 8.0], 0.25),  # and on, whether it gains or not
+        ({"anneal": 0.5, "least_gain": 0.1}, [10.0, 8.0, 7.5, 7.3], 0.25),
+    ],
+)
+def test_the_schedule_of_a_training(changes, validation, expected):
+    settings = {"patience": 3, "max_epochs": 6, "lambda_": 1.0, **changes}
+    others = {k: v for k, v in SETTINGS.items() if k not in SHAPE and k != "lambda"}
+    assert TrainingPlan(**{**others, **settings}).next_epoch(validation) == expected
+
+
+def test_annealing_shows_in_the_history(corpus):
+    history = train(corpus, least_gain=0.5, anneal=0.5, patience=3)
+    assert history["learning_rate"].iloc[0] == 0.01
+    assert history["learning_rate"].iloc[-1] < 0.005
+
+
+def test_more_components_than_channels_are_refused_by_name(corpus):
+    with pytest.raises(InputError, match=r"captioner\.components: 13 is more than the 12 channels"):
+        train(corpus, components=13)
+
+
+@pytest.mark.parametrize("components", [0, 3])
+def test_the_encoders_input_is_put_on_one_scale(components):
+    random = torch.Generator().manual_seed(0)
+    mix = torch.randn(6, 6, generator=random, dtype=torch.double)
+    clips = [torch.randn(n, 6, generator=random, dtype=torch.double) @ mix + 5 for n in (9, 14, 30)]
+    read = FrameInput(6, components, [1, 4]).double()
+    read.fit(clips)
+    z = torch.cat([read(clip[None])[0] for clip in clips])
+    kept = components or 6
+    assert z.shape == (53, 3 * kept) and read.width == 3 * kept
+    torch.testing.assert_close(z.mean(dim=0), torch.zeros(3 * kept).double(), atol=1e-5, rtol=0)
+    still, moved = z[:, :kept].square().mean(dim=0), z[:, kept:].square().mean(dim=0)
+    torch.testing.assert_close(moved, torch.ones_like(moved), rtol=1e-4, atol=0)
+    if components:
+        covariance = z[:, :kept].T @ z[:, :kept] / 53
+        assert (covariance - covariance.diag().diag()).abs().max() < 1e-5
+        assert (still.diff() < 0).all() and still.mean() == pytest.approx(1, rel=1e-5)
+        variance = torch.linalg.eigvalsh(torch.cat(clips).T.cov(correction=0)).flip(0)
+        torch.testing.assert_close(still / still[0], variance[:3] / variance[0])
+    else:
+        torch.testing.assert_close(still, torch.ones_like(still), rtol=1e-5, atol=0)
+
+
+def test_a_channel_that_never_changes_does_no_harm():
+    read = FrameInput(4, 0, [1])
+    clip = torch.rand(20, 4)
+    clip[:, 2] = 1.0
+    read.fit([clip])
+    assert read(clip[None]).isfinite().all()
+    assert read(clip[None])[0, :, 2].abs().max() == 0
+
+
 def test_a_seed_gives_the_same_bytes_and_another_seed_others(corpus):
     train(corpus, name="a", max_epochs=3)
     train(corpus, name="b", max_epochs=3)
@@ -160,7 +228,8 @@ def test_a_killed_training_ends_where_an_unbroken_one_ends(corpus):
             f"""
             import sys; from pathlib import Path
             sys.path.insert(0, {str(os.path.dirname(__file__))!r})
-            import test_training
+            import test_training, torch
+            torch.set_num_threads(1)
             test_training.train(Path({str(corpus)!r}), name="killed", max_epochs=12)
             """
         )
@@ -213,11 +282,16 @@ def test_every_caption_is_used_once_before_any_is_used_again(corpus):
 
 
 def test_a_loss_that_is_not_a_number_stops_with_one_line(corpus):
+    with pytest.raises(InputError, match=r"captioner: the loss is not a number .* learning_rate"):
+        train(corpus, learning_rate=1e30, optimizer="adadelta")
+    assert not (corpus / "model.safetensors").exists()
+
+
+def test_features_that_are_not_numbers_are_named(corpus):
     with h5py.File(corpus / "train.h5", "r+") as file:
         file["features"][5, 2, 1] = np.nan
-    with pytest.raises(InputError, match=r"captioner: the loss is not a number .* learning_rate"):
+    with pytest.raises(InputError, match=r"train\.h5: not all features are finite .* again"):
         train(corpus)
-    assert not (corpus / "model.safetensors").exists()
 
 
 def test_missing_topics_and_cut_files_are_named(corpus):

@@ -48,9 +48,7 @@ class FrameInput(nn.Module):
         z = self._scaled(cnn)
         moved = [
             (self._moved(z, k) - mean) / spread
-            for k, mean, spread in zip(
-                self.lags, self.motion_mean, self.motion_spread, strict=True
-            )
+            for k, mean, spread in zip(self.lags, self.motion_mean, self.motion_spread, strict=True)
         ]
         return torch.cat([z, *moved], dim=-1) if moved else z
 
@@ -71,8 +69,13 @@ class FrameInput(nn.Module):
         The components share one scale, so that the first ones, which vary most, count most; a
         channel that hardly ever fires keeps at least a hundredth of the median spread, since
         dividing by its own would make a single firing count for more than all other channels.
+
+        Raises:
+            ValueError: a value is not a finite number.
         """
         frames = torch.cat(list(clips)).double()
+        if not frames.isfinite().all():
+            raise ValueError("not all features are finite numbers")
         self.mean.copy_(frames.mean(dim=0))
         if self.axes is None:
             spread = frames.std(dim=0, correction=0)
@@ -84,9 +87,8 @@ class FrameInput(nn.Module):
             axes *= largest.sign()  # an axis is known but for its sign
             self.axes.copy_(axes / _not_zero((centred @ axes).square().mean().sqrt()))
         for number, lag in enumerate(self.lags):
-            moved = torch.cat(
-                [self._moved(self._scaled(clip.float().unsqueeze(0)), lag)[0] for clip in clips]
-            )
+            scaled = (self._scaled(clip.to(self.mean.dtype)).unsqueeze(0) for clip in clips)
+            moved = torch.cat([self._moved(z, lag)[0] for z in scaled])
             self.motion_mean[number] = moved.mean(dim=0)
             self.motion_spread[number] = _not_zero(moved.std(dim=0, correction=0))
 

@@ -106,9 +106,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.input = FrameInput(shape.cnn, shape.components, shape.motion)
-        self.lstm = nn.LSTM(
-            self.input.width, shape.encoder, batch_first=True, bidirectional=True
-        )
+        self.lstm = nn.LSTM(self.input.width, shape.encoder, batch_first=True, bidirectional=True)
         self.rectifier = (
             nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
         )

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,14 @@ class TrainingPlan:
     """How a captioner is trained; the settings of `params.yaml`, section captioner, by their names.
 
     `lambda_` is the weight of eq. 8 in eq. 2. A batch is `clips_per_batch` clips with
-    `captions_per_clip` captions each; an epoch passes each clip once. Training stops after
-    `patience` epochs without a better validation loss, at the latest after `max_epochs`.
+    `captions_per_clip` captions each; an epoch passes each clip once.
+
+    An epoch gains if the validation loss falls below its lowest so far by at least the share
+    `least_gain` of it. After the first epoch that does not, the learning rate is multiplied by
+    `anneal` before each further epoch. Training stops after `patience` epochs in succession that do
+    not gain, at the latest after `max_epochs`; the weights of the lowest validation loss are kept.
+    The paper stops early too and leaves open how: `least_gain` 0 and `anneal` 1 are plain early
+    stopping, which ends at much the same loss in about twice the epochs.
     """
 
     lambda_: float
@@ -63,7 +69,23 @@ class TrainingPlan:
     captions_per_clip: int
     max_epochs: int
     patience: int
+    least_gain: float
+    anneal: float
     validation_captions: int
+
+    def next_epoch(self, validation: Sequence[float]) -> float | None:
+        """What to multiply the learning rate by in the next epoch; None to stop.
+
+        Args:
+            validation: the validation loss after each epoch so far.
+        """
+        lowest, waited, rate = math.inf, 0, 1.0
+        for loss in validation:
+            waited = 0 if loss < lowest * (1 - self.least_gain) else waited + 1
+            lowest = min(lowest, loss)
+            if waited or rate < 1:
+                rate *= self.anneal
+        return None if waited >= self.patience or len(validation) >= self.max_epochs else rate
 
     def optimizer_for(self, captioner: Captioner) -> torch.optim.Optimizer:
         """Adadelta with the closest ancestor's rho and epsilon, or Adam."""
@@ -143,7 +165,8 @@ def train_captioner(
     Args:
         output: the captioner (safetensors).
         history: CSV, a row an epoch: `epoch`, then the mean of eq. 1 (`task`) and eq. 8
-            (`interpretive`) over its batches, dropout on, and eq. 1 on `validation` clips.
+            (`interpretive`) over its batches, dropout on, eq. 1 on `validation` clips, and the
+            `learning_rate`.
         resume: folder for the last whole epoch of an unfinished training; None: beside `output`.
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
@@ -181,7 +204,10 @@ def train_captioner(
         dropout=plan.dropout,
         input_dropout=plan.input_dropout,
     )
-    captioner.encoder.input.fit(train.sample(SAMPLE))
+    try:
+        captioner.encoder.input.fit(train.sample(SAMPLE))
+    except ValueError as error:
+        raise InputError(f"{train_features}: {error}; delete it and extract them again") from None
     captioner.to(where)
     state = TrainingState(captioner, plan.optimizer_for(captioner))
     identity = [repr(plan), repr(captioner.shape), seed, where.type, *vocabulary.words]
@@ -196,7 +222,9 @@ def train_captioner(
     with progress(
         what=Path(output).stem, total=plan.max_epochs, unit="epoch", initial=state.epoch
     ) as bar:
-        while not _finished(state, plan):
+        while (rate := plan.next_epoch([row["validation"] for row in state.history])) is not None:
+            for group in state.optimizer.param_groups:
+                group["lr"] = plan.learning_rate * rate
             torch.manual_seed(hash_seed(seed, state.epoch))  # dropout of this epoch
             batches = epoch_batches(
                 train,
@@ -226,6 +254,7 @@ def train_captioner(
                     name: value.detach().cpu().clone()
                     for name, value in captioner.state_dict().items()
                 }
+            row["learning_rate"] = plan.learning_rate * rate
             state.history.append({"epoch": state.epoch, **row})
             state.save(resume, key)
             bar.set_postfix(
@@ -250,11 +279,6 @@ def train_captioner(
 def hash_seed(*numbers: int) -> int:
     """One 63-bit seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _finished(state: TrainingState, plan: TrainingPlan) -> bool:
-    waited = state.epoch - state.best_epoch
-    return state.epoch >= plan.max_epochs or waited >= plan.patience
 
 
 def _train_epoch(
