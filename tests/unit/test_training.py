@@ -16,8 +16,8 @@ import torch
 from seewhy.captioning.checkpoint import load_captioner
 from seewhy.captioning.data import FeatureFile, caption_arrays, epoch_batches
 from seewhy.captioning.decode import caption_clips
-from seewhy.captioning.predictions import read_predictions, read_records
 from seewhy.captioning.inputs import FrameInput
+from seewhy.captioning.predictions import read_predictions, read_records
 from seewhy.captioning.train import SHAPE, TrainingPlan, train_captioner
 from seewhy.corpora.canonical import read_table, write_tables
 from seewhy.errors import InputError
@@ -148,7 +148,7 @@ def test_early_stopping_keeps_the_best_epoch(corpus):
 
 
 @pytest.mark.parametrize(
-    "changes, validation, expected",
+    ("changes", "validation", "expected"),
     [
         ({}, [], 1.0),
         ({}, [10.0, 9.0, 9.5, 9.2], 1.0),
@@ -188,14 +188,16 @@ def test_the_encoders_input_is_put_on_one_scale(components):
     read.fit(clips)
     z = torch.cat([read(clip[None])[0] for clip in clips])
     kept = components or 6
-    assert z.shape == (53, 3 * kept) and read.width == 3 * kept
+    assert z.shape == (53, 3 * kept)
+    assert read.width == 3 * kept
     torch.testing.assert_close(z.mean(dim=0), torch.zeros(3 * kept).double(), atol=1e-5, rtol=0)
     still, moved = z[:, :kept].square().mean(dim=0), z[:, kept:].square().mean(dim=0)
     torch.testing.assert_close(moved, torch.ones_like(moved), rtol=1e-4, atol=0)
     if components:
         covariance = z[:, :kept].T @ z[:, :kept] / 53
         assert (covariance - covariance.diag().diag()).abs().max() < 1e-5
-        assert (still.diff() < 0).all() and still.mean() == pytest.approx(1, rel=1e-5)
+        assert (still.diff() < 0).all()
+        assert still.mean() == pytest.approx(1, rel=1e-5)
         variance = torch.linalg.eigvalsh(torch.cat(clips).T.cov(correction=0)).flip(0)
         torch.testing.assert_close(still / still[0], variance[:3] / variance[0])
     else:
