@@ -72,9 +72,8 @@ def beam_search(
     for step in range(max_words + 1):
         y = decoder.embed(word)
         (h, cell), alpha = decoder.step(decoder.W_y(y), (h, cell), clip)
-        log_p = (
-            decoder.logits(h, alpha @ clip.V, y).float().log_softmax(dim=-1)
-        )  # [c, k, vocabulary]
+        logits = decoder.logits(h, alpha @ clip.V, y)  # [c, k, vocabulary]
+        log_p = logits.float().log_softmax(dim=-1)
         log_p[..., [PAD, BOS, UNK]] = float("-inf")
         if step == max_words:  # only the end may follow the last word
             log_p[..., torch.arange(log_p.shape[-1], device=V.device) != EOS] = float("-inf")

@@ -257,10 +257,10 @@ def train_captioner(
             row["learning_rate"] = plan.learning_rate * rate
             state.history.append({"epoch": state.epoch, **row})
             state.save(resume, key)
+            bar.update()
             bar.set_postfix(
                 train=f"{row['task']:.2f}", val=f"{row['validation']:.2f}", best=state.best_epoch
             )
-            bar.update()
 
     captioner.load_state_dict(state.best_weights)
     with whole_file(history) as temporary:
