@@ -57,8 +57,6 @@ def test_interval_is_that_of_a_literal_loop():
         assert (difference[name].low, difference[name].high) == pytest.approx(
             tuple(np.quantile(delta, [0.05, 0.95]))
         )
-        far = min((delta <= 0).sum(), (delta >= 0).sum())
-        assert difference[name].p == pytest.approx(min(1, 2 * (far + 1) / (draws + 1)))
 
 
 def test_seeds_are_averaged_before_the_quantiles():

@@ -11,7 +11,13 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from seewhy.errors import InputError
-from seewhy.scores.captions import CaptionScorer, ClipScores, rouge_l, score_captions
+from seewhy.scores.captions import (
+    CaptionScorer,
+    ClipScores,
+    multiplicities,
+    rouge_l,
+    score_captions,
+)
 from seewhy.scores.reference_rows import best_constant_caption, human_against_others
 
 WORDS = ["a", "man", "cat", "runs"]
@@ -127,7 +133,7 @@ def test_a_resample_is_the_corpus_of_its_clips():
     predictions, references = random_captions(7)
     scores = score_captions(predictions, references, meteor=False)
     drawn = np.array([[0, 0, 3, 5, 5, 5], [1, 2, 3, 4, 5, 6]])
-    resampled = scores.resample(drawn)
+    resampled = scores.weighted(multiplicities(drawn, len(scores.clips)))
     clips = list(predictions)
     for row, indices in enumerate(drawn):
         spoken = {f"{k}": predictions[clips[i]] for k, i in enumerate(indices)}
@@ -137,22 +143,6 @@ def test_a_resample_is_the_corpus_of_its_clips():
         ).corpus()
         for name, value in literal.items():
             assert resampled[name][row] == pytest.approx(value, rel=1e-12), name
-
-
-def test_statistics_survive_saving(tmp_path):
-    scores = score_captions(*random_captions(8), meteor=False)
-    with_meteor = ClipScores(
-        scores.clips, scores.bleu, np.ones((12, 23)), scores.rouge_l, scores.cider
-    )
-    for kept in (scores, with_meteor):
-        kept.save(tmp_path / "scores.h5")
-        loaded = ClipScores.load(tmp_path / "scores.h5")
-        assert loaded.clips == kept.clips
-        assert loaded.corpus() == kept.corpus()
-        assert ("METEOR" in loaded.corpus()) == (kept is with_meteor)
-    (tmp_path / "scores.h5").write_bytes(b"half")
-    with pytest.raises(InputError, match=r"scores\.h5: not a whole HDF5 file"):
-        ClipScores.load(tmp_path / "scores.h5")
 
 
 def test_longest_common_subsequence_of_repeated_words():

@@ -105,7 +105,7 @@ def test_scores_by_clip_hold_meteor(meteor):
     each, together = meteor.scores(meteor.statistics(HYPOTHESES, REFERENCES))
     np.testing.assert_allclose(scores.table()["METEOR"], each, atol=1e-12)
     assert scores.corpus()["METEOR"] == pytest.approx(together, abs=1e-12)
-    drawn = scores.resample(np.array([[0, 0, 1]]))["METEOR"][0]
+    drawn = scores.weighted([[2, 1, *[0] * (len(scores.clips) - 2)]])["METEOR"][0]
     assert drawn == pytest.approx(meteor.scores(scores.meteor[[0, 0, 1]])[1], abs=1e-12)
 
 

@@ -33,14 +33,11 @@ class Interval:
         value: of the clips as they are.
         low: lower end.
         high: upper end.
-        p: of a difference, twice the share of resamples on the far side of 0 (at least
-            2 / (resamples + 1)); of a single figure None.
     """
 
     value: float
     low: float
     high: float
-    p: float | None = None
 
 
 def mean_of(values: np.ndarray, *, name: str = "mean") -> Score:
@@ -121,14 +118,12 @@ def paired_bootstrap(
             f"paired bootstrap: {len(first)} seeds of the first system and {len(second)} of the "
             "second; give as many of both"
         )
-    result = {}
-    for name, (value, draws) in _draws(
-        [first, second], clips, resamples, level, seed, resample_seeds
-    ).items():
-        tail = min((draws <= 0).sum(), (draws >= 0).sum())
-        p = min(1.0, float(2 * (tail + 1) / (len(draws) + 1)))
-        result[name] = Interval(value, *_ends(draws, level), p)
-    return result
+    return {
+        name: Interval(value, *_ends(draws, level))
+        for name, (value, draws) in _draws(
+            [first, second], clips, resamples, level, seed, resample_seeds
+        ).items()
+    }
 
 
 def _draws(

@@ -23,14 +23,11 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
 from seewhy.scores.meteor import Meteor, meteor_score
 from seewhy.text.tokens import tokenise
 
@@ -67,18 +64,6 @@ class ClipScores:
         once = np.ones((1, len(self.clips)))
         return {name: float(values[0]) for name, values in self.weighted(once).items()}
 
-    def resample(self, indices: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores of resampled clips.
-
-        Args:
-            indices: positions in `clips`, with repeats, `[drawn]` or `[resamples, drawn]`.
-
-        Returns:
-            Each score `[resamples]` (of one resample `[1]`).
-        """
-        indices = np.atleast_2d(indices)
-        return self.weighted(multiplicities(indices, len(self.clips)))
-
     def weighted(self, times: np.ndarray) -> dict[str, np.ndarray]:
         """Scores where clip i is there ``times[…, i]`` times.
 
@@ -107,30 +92,6 @@ class ClipScores:
         if self.meteor is not None:
             table["METEOR"] = meteor_score(self.meteor)
         return pd.DataFrame(table | {"ROUGE-L": self.rouge_l, "CIDEr": self.cider})
-
-    def save(self, path: str | Path) -> None:
-        """Write the statistics as HDF5, for tables and intervals made later."""
-        with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-            file["clip"] = np.array(self.clips, dtype=object)
-            for name in ("bleu", "meteor", "rouge_l", "cider"):
-                if getattr(self, name) is not None:
-                    file[name] = getattr(self, name)
-
-    @classmethod
-    def load(cls, path: str | Path) -> ClipScores:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: the file is missing, damaged or of another kind.
-        """
-        with open_hdf5(path, needs=("clip", "bleu", "rouge_l", "cider")) as file:
-            return cls(
-                clips=tuple(file["clip"].asstr()[:]),
-                bleu=file["bleu"][:],
-                meteor=file["meteor"][:] if "meteor" in file else None,
-                rouge_l=file["rouge_l"][:],
-                cider=file["cider"][:],
-            )
 
 
 def multiplicities(indices: np.ndarray, clips: int) -> np.ndarray:

@@ -11,12 +11,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import read_json, write_json
 
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+")
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
@@ -87,11 +85,6 @@ class Vocabulary:
     def __contains__(self, word: str) -> bool:
         return word in self._index
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self._words == other._words
-
-    __hash__ = None
-
     @property
     def words(self) -> tuple[str, ...]:
         """All entries by index, the specials first."""
@@ -104,30 +97,6 @@ class Vocabulary:
     def encode(self, text: str) -> np.ndarray:
         """Indices ``<bos> words <eos>`` of a caption: int64 `[tokens + 2]`."""
         return np.array([BOS, *(self.index(token) for token in tokenise(text)), EOS], np.int64)
-
-    def encode_all(self, texts: Sequence[str], *, max_tokens: int | None = None) -> np.ndarray:
-        """Indices of many captions, padded: int64 `[captions, max_tokens + 2]`.
-
-        Args:
-            texts: captions as written.
-            max_tokens: tokens a caption may have; None for the longest of `texts`.
-
-        Raises:
-            InputError: a caption is longer than `max_tokens` (nothing is cut silently).
-        """
-        rows = [self.encode(text) for text in texts]
-        longest = max((len(row) - 2 for row in rows), default=0)
-        if max_tokens is not None and longest > max_tokens:
-            text = next(t for t, row in zip(texts, rows, strict=True) if len(row) - 2 == longest)
-            raise InputError(
-                f"caption {text!r}: has {longest} tokens, more than max_tokens ({max_tokens}); "
-                "leave it out or raise max_tokens"
-            )
-        width = (longest if max_tokens is None else max_tokens) + 2
-        matrix = np.full((len(rows), width), PAD, np.int64)
-        for row, indices in zip(matrix, rows, strict=True):
-            row[: len(indices)] = indices
-        return matrix
 
     def decode(self, indices: Iterable[int]) -> str:
         """The words before the first ``<eos>``, joined by spaces, without ``<pad>`` and ``<bos>``.
@@ -144,24 +113,3 @@ class Vocabulary:
             if index not in (PAD, BOS):
                 words.append(self._words[index])
         return " ".join(words)
-
-    def save(self, path: str | Path) -> None:
-        """Write the words as JSON."""
-        write_json(path, {"specials": list(SPECIALS), "words": list(self._words[len(SPECIALS) :])})
-
-    @classmethod
-    def load(cls, path: str | Path) -> Vocabulary:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: the file is missing, not JSON, or not a vocabulary of this form.
-        """
-        value = read_json(path)
-        words = value.get("words") if isinstance(value, dict) else None
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-            raise InputError(f"{path}: not a vocabulary; delete it and run again")
-        if value.get("specials") != list(SPECIALS):
-            raise InputError(
-                f"{path}: its special tokens are not {', '.join(SPECIALS)}; delete it and run again"
-            )
-        return cls(words)
