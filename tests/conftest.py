@@ -1,5 +1,7 @@
 """Small networks run fastest on one thread, and tests side by side do not fight over cores."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,15 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data at ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)

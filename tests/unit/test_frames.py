@@ -270,18 +270,6 @@ def test_memory_does_not_grow_with_the_corpus(corpus):
     assert peaks[1] < peaks[0] + 0.1 * file
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of one megabyte."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_is_named_before_the_work_and_nothing_is_left(corpus, small_disk, monkeypatch):
     decoded = count_decodings(monkeypatch)
     with pytest.raises(InputError, match=r"frames\.h5: no space left on the device"):
