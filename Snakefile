@@ -12,6 +12,7 @@ include: "workflow/rules/corpus.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/topics.smk"
 include: "workflow/rules/captioning.smk"
+include: "workflow/rules/neurons.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -24,6 +25,7 @@ rule all:
         "results/table1.csv",
         "results/table2.csv",
         "results/lambda.csv",
+        "results/interpretability.csv",
         rules.draw_puppets.output,
         rules.render_untrimmed.output,
         rules.draw_training.output,

@@ -155,6 +155,27 @@ def test_the_written_out_gradient_is_the_numerical_one(masked):
     assert torch.autograd.gradcheck(AttentiveRecurrence.apply, (*arguments, mask))
 
 
+@pytest.mark.parametrize("components", [0, 3])
+@pytest.mark.parametrize("motion", [(), (1, 2)])
+@pytest.mark.parametrize("features", ["relu", "signed"])
+def test_mixed_precision_reads_frames_in_full(components, motion, features):
+    torch.manual_seed(0)
+    shape = CaptionerShape(
+        **SHAPE, interpreter=7, components=components, motion=motion, features=features
+    )
+    model = Captioner(shape).eval()
+    x, length = clips(lengths=(4, 2, 3))
+    words = torch.full((3, 1, 2), BOS)
+    s = torch.ones(3, 5)
+    expected = model.losses(x.float(), length, words, words, s)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.encoder.input(x.float()).dtype == torch.float32
+        found = model.losses(x.float(), length, words, words, s)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a.float(), b, rtol=0.05, atol=0)
+    (found[0] + found[1]).backward()
+
+
 def test_without_topics_the_interpreter_is_left_out(captioner):
     x, length = clips()
     words = torch.full((3, 1, 2), BOS)

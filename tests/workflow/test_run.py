@@ -33,6 +33,7 @@ TINY = {
     "topics": {"n_topics": 6, "iterations": 50, "min_df": 2},
     "captioner": {"seeds": [0], "max_epochs": 2, "encoder": 8, "decoder": 8, "attention": 8},
     "evaluation": {"resamples": 100},
+    "neurons": {"least_clips": 1},
 }
 
 

@@ -134,7 +134,11 @@ rule choose_lambda:
         mem_mb=4000,
         runtime=60,
     params:
-        **{"lambda": json.dumps(config["captioner"]["lambda"])},
+        **{
+            "lambda": json.dumps(
+                (config["captioner"] | config["captioner"]["models"]["I"])["lambda"]
+            )
+        },
         code=code("choose_lambda.py"),
         corpus=section("corpus"),
         evaluation=section("evaluation"),

@@ -67,7 +67,10 @@ def captioner_settings(wildcards):
     }
     models = config["captioner"]["models"]
     if wildcards.set == "sweep":
-        models = {f"lambda-{value}": {"lambda": value} for value in config["sweep"]["lambdas"]}
+        models = {
+            f"lambda-{value}": models["I"] | {"lambda": value}
+            for value in config["sweep"]["lambdas"]
+        }
     if wildcards.model not in models:
         raise WorkflowError(
             f"there is no model {wildcards.model}; in {wildcards.set} there are {', '.join(models)}"

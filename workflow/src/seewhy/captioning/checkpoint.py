@@ -9,6 +9,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.errors import InputError
 from seewhy.files import whole_file
@@ -57,3 +58,21 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
     captioner = Captioner(CaptionerShape(**about["shape"]))
     captioner.load_state_dict(weights)
     return captioner.eval(), Vocabulary(about["words"]), about["backbone"]
+
+
+def load_for(
+    captioner_path: str | Path, features_path: str | Path
+) -> tuple[Captioner, Vocabulary, FeatureFile]:
+    """A captioner, its vocabulary, and a file of features that it can read.
+
+    Raises:
+        InputError: an unreadable file, or features of another backbone.
+    """
+    captioner, vocabulary, backbone = load_captioner(captioner_path)
+    features = FeatureFile(features_path)
+    if features.backbone != backbone or features.shape[2] != captioner.shape.cnn:
+        raise InputError(
+            f"{features_path}: features of another backbone than {captioner_path} was trained on; "
+            "extract them with that backbone, or train again"
+        )
+    return captioner, vocabulary, features

@@ -35,9 +35,14 @@ class FeatureFile:
             self.backbone: str = str(file.attrs.get("weights", ""))
         self.row = {clip: row for row, clip in enumerate(self.clips)}
 
-    def sample(self, clips: int) -> list[Tensor]:
-        """The real frames of at most so many clips, evenly spaced in the file: [length, d] each."""
-        rows = np.unique(np.linspace(0, len(self.clips) - 1, min(clips, len(self.clips))).round())
+    def sample(self, frames: int) -> list[Tensor]:
+        """The real frames of clips evenly spaced in the file, [length, d] each.
+
+        Args:
+            frames: at most so many in all, but at least one clip.
+        """
+        clips = min(len(self.clips), max(1, frames // self.shape[1]))
+        rows = np.unique(np.linspace(0, len(self.clips) - 1, clips).round())
         with open_hdf5(self.path, needs=("features",)) as file:
             features = file["features"]
             return [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seewhy.captioning.checkpoint import load_captioner
-from seewhy.captioning.data import FeatureFile
+from seewhy.captioning.checkpoint import load_for
+from seewhy.captioning.encoding import encode
 from seewhy.captioning.model import Captioner, mean_feature
 from seewhy.captioning.predictions import write_records
 from seewhy.device import choose_device
-from seewhy.errors import InputError
 from seewhy.progress import progress
 from seewhy.text.tokens import BOS, EOS, PAD, UNK, Vocabulary
 
@@ -116,7 +114,6 @@ def caption_clips(
     beam: int = 5,
     max_words: int = 29,
     length_power: float = 1.0,
-    clips_per_batch: int = 64,
     device: str = "auto",
 ) -> None:
     """Caption every clip of a feature file.
@@ -127,53 +124,25 @@ def caption_clips(
         output: JSON lines, one object a clip: `clip`, `caption`, `log_probability`, and
             `attention`, a list of n weights for each word.
         beam: see `beam_search`, as `max_words` and `length_power`.
-        clips_per_batch: clips decoded together.
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
         InputError: an unreadable file, or features of another backbone.
     """
     where = choose_device(device)
-    captioner, vocabulary, backbone = load_captioner(captioner_path)
-    features = FeatureFile(features_path)
-    if features.backbone != backbone or features.shape[2] != captioner.shape.cnn:
-        raise InputError(
-            f"{features_path}: features of another backbone than {captioner_path} was trained on; "
-            "extract them with that backbone, or train again"
-        )
+    captioner, vocabulary, features = load_for(captioner_path, features_path)
     captioner.to(where)
     with write_records(output) as write:
         bar = progress(what="captions", total=len(features.clips))
-        for rows, captions in _caption_batches(
-            captioner,
-            features,
-            clips_per_batch,
-            where,
-            beam=beam,
-            max_words=max_words,
-            length_power=length_power,
-        ):
+        for rows, V, lengths in encode(captioner, features):
+            captions = beam_search(
+                captioner, V, lengths, beam=beam, max_words=max_words, length_power=length_power
+            )
             for row, caption in zip(rows, captions, strict=True):
                 line = as_record(features.clips[row], caption, vocabulary, features.lengths[row])
                 write(line)
             bar.update(len(rows))
         bar.close()
-
-
-def _caption_batches(
-    captioner: Captioner,
-    features: FeatureFile,
-    size: int,
-    device: torch.device,
-    **search: Any,
-) -> Iterator[tuple[Sequence[int], list[Caption]]]:
-    rows = range(len(features.clips))
-    groups = [rows[start : start + size] for start in range(0, len(rows), size)]
-    for group, (cnn, lengths) in zip(groups, features.batches(groups), strict=True):
-        cnn, lengths = cnn.to(device), lengths.to(device)
-        with torch.no_grad():
-            V = captioner.encoder(cnn, lengths)
-        yield group, beam_search(captioner, V, lengths, **search)
 
 
 def as_record(clip: str, caption: Caption, vocabulary: Vocabulary, length: int) -> dict[str, Any]:

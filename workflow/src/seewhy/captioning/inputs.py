@@ -7,12 +7,13 @@ For the CNN feature :math:`x_i` of frame :math:`i`, with the mean :math:`\mu` an
     z_i = A^\top (x_i - \mu), \qquad
     [\, z_i,\; |z_i - z_{i-k_1}|,\; |z_i - z_{i-k_2}|,\; \dots \,],
 
-the lags :math:`k` being a setting, with the first frame in place of those before it. Neither part
-has anything to learn. The paper's encoder reads :math:`x_i` alone, and from no more than a few
-thousand clips it then learns what is in them, but hardly what is done: on 3,000 puppet clips a
-biLSTM on :math:`x_i` named 0.39 of the test clips' actions, on :math:`z_i` with the lags 1, 2, 4, 8
-and 12 it named 0.72, in the same number of steps (the moved parts hold this: a linear layer on
-their means names 0.74).
+each number of the moved parts less its mean and over its spread. The lags :math:`k`, in sampled
+frames, are a setting; the first frame stands in for those before it. Nothing of this is learnt by
+gradient. The paper's encoder reads
+:math:`x_i` alone, and from no more than a few thousand clips it then learns what is in them, but
+hardly what is done: trained on 3,000 puppet clips for 8 epochs, a biLSTM on the channels named the
+action of 0.37 and 0.39 of 200 validation clips (two seeds), one on 64 components and the lags 1, 2,
+4, 8 and 12 of 0.67 and 0.71.
 """
 
 from __future__ import annotations
@@ -44,7 +45,14 @@ class FrameInput(nn.Module):
         self.register_buffer("motion_spread", torch.ones(len(self.lags), kept))
 
     def forward(self, cnn: Tensor) -> Tensor:
-        """CNN features [c, n, d] to inputs [c, n, width]."""
+        """CNN features [c, n, d] to inputs [c, n, width], in the precision of the features.
+
+        Autocast is off: a difference of frames is small beside the frames themselves.
+        """
+        with torch.autocast(self.mean.device.type, enabled=False):
+            return self._read(cnn)
+
+    def _read(self, cnn: Tensor) -> Tensor:
         z = self._scaled(cnn)
         moved = [
             (self._moved(z, k) - mean) / spread
@@ -55,7 +63,7 @@ class FrameInput(nn.Module):
     def _scaled(self, cnn: Tensor) -> Tensor:
         if self.axes is None:
             return (cnn - self.mean) / self.spread
-        return cnn @ self.axes - self.mean @ self.axes
+        return (cnn - self.mean) @ self.axes
 
     @staticmethod
     def _moved(z: Tensor, lag: int) -> Tensor:

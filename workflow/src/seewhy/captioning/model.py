@@ -51,7 +51,7 @@ class CaptionerShape:
         features: `relu` for :math:`v_i = ReLU(W\\,\\mathrm{biLSTM}_i + b)`, which a neuron can only
             answer with silence or a firing; `signed` for the biLSTM's own output, as in the paper.
         components: principal components of the CNN features that the biLSTM reads; 0 for the
-            channels themselves, as in the paper.
+            channels themselves, each over its spread.
         motion: the biLSTM also reads how far they have moved since so many frames ago, for each of
             these lags (:mod:`.inputs`); none, as in the paper.
         concat_cnn: append the CNN feature to :math:`v_i`.
@@ -239,15 +239,10 @@ class Decoder(nn.Module):
         clip = self.context(V, lengths)
         known, place = words.permute(2, 0, 1).unique(return_inverse=True)  # few, each many times
         from_words = F.embedding(place, self.W_y(self.embed(known)))  # [t, c, k, 4h]
-        h, alpha = AttentiveRecurrence.apply(
-            from_words,
-            *self.initial_state(mean, k),
-            self.W_h_U_a.weight,
-            self.w_a.weight[0],
-            clip.keys,
-            clip.gates,
-            clip.mask,
-        )
+        recurrence = (from_words, *self.initial_state(mean, k), self.W_h_U_a.weight)
+        recurrence += (self.w_a.weight[0], clip.keys, clip.gates)
+        with torch.autocast(V.device.type, enabled=False):
+            h, alpha = AttentiveRecurrence.apply(*map(_full, recurrence), clip.mask)
         h, alpha = h.permute(1, 2, 0, 3), alpha.permute(1, 2, 0, 3)  # [c, k, t, …]
         phi = torch.matmul(alpha.flatten(1, 2), V).unflatten(1, words.shape[1:])  # eq. 3
         return self.logits(h[asked], phi[asked], self.embed(words[asked]))
@@ -306,6 +301,9 @@ def frame_mask(lengths: Tensor, n: int) -> Tensor:
 def mean_feature(V: Tensor, lengths: Tensor) -> Tensor:
     """The mean over a clip's real frames, [c, v]; V [c, n, v] is zero past the clip's length."""
     lengths = lengths.clamp(min=1).unsqueeze(1)
-    if V.dtype in (torch.bfloat16, torch.float16):  # which do not hold every whole number
-        return (V.float().sum(dim=1) / lengths).to(V.dtype)
-    return V.sum(dim=1) / lengths
+    return (_full(V).sum(dim=1) / lengths).to(V.dtype)  # half precision cannot count far
+
+
+def _full(x: Tensor) -> Tensor:
+    """`x`, in single precision if it is in half."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

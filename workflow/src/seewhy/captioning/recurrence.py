@@ -25,7 +25,6 @@ class AttentiveRecurrence(torch.autograd.Function):
     """All steps of the decoder at once; ``apply`` takes and returns what :meth:`forward` says."""
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(
         ctx: Any,
         X: Tensor,
@@ -80,7 +79,6 @@ class AttentiveRecurrence(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    @torch.amp.custom_bwd(device_type="cuda")
     def backward(ctx: Any, dH: Tensor, dA: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients in the order of the arguments."""
         H, A, W, w_a, P, *kept = ctx.saved_tensors

@@ -70,7 +70,7 @@ def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
     """Human captions of each clip of a split.
 
     Raises:
-        InputError: no clip of the split has one.
+        InputError: fewer than two clips of the split have one.
     """
     clips = read_table(corpus, "clips")
     captions = read_table(corpus, "captions")
@@ -81,7 +81,13 @@ def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
             f"{corpus}/captions.csv: no captions of the {split} split, so nothing to score "
             "against; add them to the corpus (corpus.json says where they are to be had)"
         )
-    return own.groupby("clip", sort=False)["text"].agg(list).to_dict()
+    references = own.groupby("clip", sort=False)["text"].agg(list).to_dict()
+    if len(references) < 2:
+        raise InputError(
+            f"{corpus}/captions.csv: only one {split} clip has captions, and an interval needs "
+            f"two; put more clips into the {split} split"
+        )
+    return references
 
 
 def score_models(
@@ -215,8 +221,9 @@ def tabulate_lambda(
 ) -> None:
     """Write the validation scores of LSTM-I at each lambda, the chosen one marked.
 
-    Chosen is the lambda with the highest BLEU-4 on validation clips, the paper's criterion (its
-    section 3.1), averaged over the seeds.
+    Chosen is the lambda with the highest BLEU-4 on validation clips, averaged over the seeds (the
+    paper, section 3.1: "the performance on the validation set"). The columns `behind` say by how
+    much each lambda's BLEU-4 is behind the chosen one's, with a paired interval.
 
     Args:
         corpus: in canonical form.
@@ -241,9 +248,13 @@ def tabulate_lambda(
         for model, own in sorted(models.items(), key=lambda item: values[item[0]])
     ]
     best = max(rows, key=lambda row: row["BLEU-4"])
+    of_best = next(own for model, own in models.items() if values[model] == best["lambda"])
     for row in rows:
         row["row"] = "chosen" if row is best else ""
-    write_rows(table_path, rows, first=["lambda"])
+        own = next(own for model, own in models.items() if values[model] == row["lambda"])
+        behind = bootstrap.difference(of_best, own)["BLEU-4"]
+        row |= {"behind": behind.value, "behind low": behind.low, "behind high": behind.high}
+    write_rows(table_path, rows, first=["lambda", "behind", "behind low", "behind high"])
     log.info("best validation BLEU-4 at lambda %g; in use is %g", best["lambda"], current)
     if best["lambda"] != current:
         log.warning(

@@ -25,7 +25,7 @@ from seewhy.captioning.data import (
 )
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.corpora.canonical import read_table
-from seewhy.device import choose_device
+from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, unfinished_path, whole_file
 from seewhy.progress import progress
@@ -39,7 +39,7 @@ SHAPE = (
     *("components", "motion", "encoder", "features", "concat_cnn"),
     *("embedding", "decoder", "attention", "interpreter"),
 )
-SAMPLE = 500  # train clips from which the scale of the encoder's input is taken
+SAMPLE = 14_000  # train frames from which the scale of the encoder's input is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +276,11 @@ def train_captioner(
     )
 
 
+def precision_on(device: torch.device) -> str:
+    """bfloat16 on a GPU that has it; on a CPU these products are too small to gain by it."""
+    return choose_precision("auto" if device.type == "cuda" else "float32", device, training=True)
+
+
 def hash_seed(*numbers: int) -> int:
     """One 63-bit seed from several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
@@ -291,7 +296,7 @@ def _train_epoch(
     captioner, optimizer = state.captioner.train(), state.optimizer
     task_sum = interpretive_sum = clips = 0.0
     for number, batch in enumerate(_to(batches, device)):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device, precision_on(device)):
             task, interpretive = captioner.losses(
                 batch.cnn,
                 batch.lengths,
@@ -328,7 +333,7 @@ def validation_loss(captioner: Captioner, batches: Iterable[Batch], device: torc
     captioner.eval()
     total = captions = 0.0
     for batch in _to(batches, device):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with autocast(device, precision_on(device)):
             task, _ = captioner.losses(batch.cnn, batch.lengths, batch.words, batch.targets, None)
         here = float((batch.targets >= 0).any(dim=-1).sum())
         total += task.item() * here

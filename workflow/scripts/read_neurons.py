@@ -1,0 +1,15 @@
+from seewhy.captioning.interpretability import read_neurons
+from seewhy.entry import rule
+
+with rule(snakemake) as settings:
+    read_neurons(
+        snakemake.input.model,
+        {split: snakemake.input[split] for split in ("train", "val", "test")},
+        snakemake.input.topics,
+        snakemake.output.table,
+        snakemake.output.measures,
+        variant=snakemake.wildcards.variant,
+        own=settings["captioner"]["lambda"] > 0,
+        seed=int(snakemake.wildcards.seed),
+        **settings["neurons"],
+    )
