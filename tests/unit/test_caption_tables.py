@@ -111,18 +111,22 @@ def test_the_scores_of_every_clip_are_kept(table):
     assert wrong["BLEU-1"].item() < right["BLEU-1"].item()
 
 
-def test_lambda_is_chosen_by_validation_bleu(corpus, tmp_path, caplog):
+def test_the_largest_lambda_that_is_not_behind_on_validation_is_chosen(corpus, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     paths = [
         say(tmp_path / f"lambda-{value}-seed{seed}.val.jsonl", "val", right, 8)
-        for value, right in ((0.1, 2), (10.0, 5), (3.0, 7))
+        for value, right in ((0.1, 7), (10.0, 1), (3.0, 6), (0.5, 2))
         for seed in (0, 1)
     ]
     tabulate_lambda(corpus, paths, tmp_path / "lambda.csv", current=0.1, **EVALUATION)
     rows = pd.read_csv(tmp_path / "lambda.csv")
-    assert rows["lambda"].tolist() == [0.1, 3.0, 10.0]
+    assert rows["lambda"].tolist() == [0.1, 0.5, 3.0, 10.0]
     assert rows.loc[rows["row"] == "chosen", "lambda"].tolist() == [3.0]
-    assert "captioner.lambda is 0.1, but 3 did best on validation" in caplog.text
+    assert "captioner.lambda is 0.1, but validation chooses 3" in caplog.text
+    rows = rows.set_index("lambda")
+    np.testing.assert_allclose(rows["behind"], rows.loc[0.1, "BLEU-4"] - rows["BLEU-4"], atol=2e-4)
+    assert rows.loc[3.0, "behind low"] <= 0 < rows.loc[3.0, "behind"]
+    assert rows.loc[10.0, "behind low"] > 0
 
 
 def test_predictions_of_different_clips_are_refused(corpus, tmp_path):
