@@ -5,13 +5,14 @@ REQUIRED INPUTS: none; made-up data, and for the workflow a run of its own from 
 OUTPUTS:
     results/bench/features.json   feature extraction against the bare forward pass
     results/bench/training.json   a training step against a literal loop over words
+    results/bench/reading.json    eq. 9 against a loop over the neurons
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
 
 rule bench:
     input:
-        expand("results/bench/{what}.json", what=["features", "training", "workflow"]),
+        expand("results/bench/{what}.json", what=["features", "training", "reading", "workflow"]),
     localrule: True
 
 
@@ -49,6 +50,23 @@ rule bench_training:
         captioner=section("captioner"),
     script:
         "../scripts/bench_training.py"
+
+
+rule bench_reading:
+    output:
+        "results/bench/reading.json",
+    log:
+        "logs/bench_reading.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("bench_reading.py"),
+    script:
+        "../scripts/bench_reading.py"
 
 
 rule bench_workflow:
