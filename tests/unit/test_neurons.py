@@ -16,6 +16,7 @@ from seewhy.captioning.interpretability import (
     tabulate_interpretability,
 )
 from seewhy.captioning.interpreter import fit_interpreter
+from seewhy.captioning.reading import prefer
 from seewhy.captioning.sparse import fit_sparse_autoencoder
 
 TOPICS = 8
@@ -42,7 +43,7 @@ def test_planted_neurons_are_found_and_a_rotation_hides_them(splits):
     for turn in (torch.eye(2 * TOPICS), rotation):
         train, val, test = (Read(read.means @ turn, read.s) for read in splits)
         f = fit_interpreter(*train, *val, hidden=16, seed=0)
-        found.append(measure(f, train, test, least_clips=5))
+        found.append(measure(f, prefer(f, *train), train, test, least_clips=5))
     plain, rotated = found
     assert set(plain) == set(MEASURES)
     assert plain["single-neuron AUC"] == plain["signed AUC"] == pytest.approx(1)

@@ -1,10 +1,11 @@
 from seewhy.captioning.interpretability import read_neurons
+from seewhy.corpora.canonical import SPLITS
 from seewhy.entry import rule
 
 with rule(snakemake) as settings:
     read_neurons(
         snakemake.input.model,
-        {split: snakemake.input[split] for split in ("train", "val", "test")},
+        {split: snakemake.input[split] for split in SPLITS},
         snakemake.input.topics,
         snakemake.output.table,
         snakemake.output.measures,

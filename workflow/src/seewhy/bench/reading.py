@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.bench.timing import compare
+from seewhy.captioning.model import topic_perceptron
 from seewhy.captioning.reading import prefer
 
 
@@ -44,7 +45,7 @@ def bench_reading(
         AssertionError: they pick other neurons, so that the times would mean nothing.
     """
     torch.manual_seed(0)
-    f = nn.Sequential(nn.Linear(neurons, hidden), nn.ReLU(), nn.Linear(hidden, topics))
+    f = topic_perceptron(neurons, hidden, topics)
     means = torch.randn(clips, neurons).relu()
     s = (torch.rand(clips, topics) < 0.06).to(torch.uint8)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

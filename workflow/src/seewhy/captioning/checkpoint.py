@@ -61,18 +61,19 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
 
 
 def load_for(
-    captioner_path: str | Path, features_path: str | Path
-) -> tuple[Captioner, Vocabulary, FeatureFile]:
-    """A captioner, its vocabulary, and a file of features that it can read.
+    captioner_path: str | Path, *features_paths: str | Path
+) -> tuple[Captioner, Vocabulary, list[FeatureFile]]:
+    """A captioner, its vocabulary, and files of features that it can read.
 
     Raises:
         InputError: an unreadable file, or features of another backbone.
     """
     captioner, vocabulary, backbone = load_captioner(captioner_path)
-    features = FeatureFile(features_path)
-    if features.backbone != backbone or features.shape[2] != captioner.shape.cnn:
-        raise InputError(
-            f"{features_path}: features of another backbone than {captioner_path} was trained on; "
-            "extract them with that backbone, or train again"
-        )
-    return captioner, vocabulary, features
+    files = [FeatureFile(path) for path in features_paths]
+    for file in files:
+        if file.backbone != backbone or file.shape[2] != captioner.shape.cnn:
+            raise InputError(
+                f"{file.path}: features of another backbone than {captioner_path} was trained on; "
+                "extract them with that backbone, or train again"
+            )
+    return captioner, vocabulary, files

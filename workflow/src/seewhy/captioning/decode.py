@@ -130,7 +130,7 @@ def caption_clips(
         InputError: an unreadable file, or features of another backbone.
     """
     where = choose_device(device)
-    captioner, vocabulary, features = load_for(captioner_path, features_path)
+    captioner, vocabulary, (features,) = load_for(captioner_path, features_path)
     captioner.to(where)
     with write_records(output) as write:
         bar = progress(what="captions", total=len(features.clips))

@@ -16,19 +16,18 @@ _CLIPS = 64  # encoded together
 
 @torch.no_grad()
 def encode(
-    captioner: Captioner, features: FeatureFile, rows: np.ndarray | None = None
+    captioner: Captioner, features: FeatureFile
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Encoder features of clips, some at a time, on the captioner's device.
+    """Encoder features of all clips, some at a time, on the captioner's device.
 
     Args:
         captioner: in evaluation mode.
         features: CNN features.
-        rows: of `features`, in the order wanted; None for all.
 
     Yields:
         Rows [c'], V [c', n, v] (zero past a clip's length) and lengths [c'].
     """
-    rows = np.arange(len(features.clips)) if rows is None else np.asarray(rows)
+    rows = np.arange(len(features.clips))
     groups = [rows[start : start + _CLIPS] for start in range(0, len(rows), _CLIPS)]
     device = captioner.encoder.input.mean.device
     for group, (cnn, lengths) in zip(groups, features.batches(groups), strict=True):

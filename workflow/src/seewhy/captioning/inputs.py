@@ -84,18 +84,19 @@ class FrameInput(nn.Module):
         frames = torch.cat(list(clips)).double()
         if not frames.isfinite().all():
             raise ValueError("not all features are finite numbers")
-        self.mean.copy_(frames.mean(dim=0))
+        mean = frames.mean(dim=0)
+        self.mean.copy_(mean)
         if self.axes is None:
             spread = frames.std(dim=0, correction=0)
             self.spread.copy_(_not_zero(spread.clamp(min=0.01 * spread.median())))
         else:
-            centred = frames - frames.mean(dim=0)
+            centred = frames - mean
             axes = torch.linalg.eigh(centred.T @ centred)[1].flip(1)[:, : self.axes.shape[1]]
             largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))
             axes *= largest.sign()  # an axis is known but for its sign
             self.axes.copy_(axes / _not_zero((centred @ axes).square().mean().sqrt()))
+        scaled = [self._scaled(clip.to(self.mean.dtype)).unsqueeze(0) for clip in clips]
         for number, lag in enumerate(self.lags):
-            scaled = (self._scaled(clip.to(self.mean.dtype)).unsqueeze(0) for clip in clips)
             moved = torch.cat([self._moved(z, lag)[0] for z in scaled])
             self.motion_mean[number] = moved.mean(dim=0)
             self.motion_spread[number] = _not_zero(moved.std(dim=0, correction=0))

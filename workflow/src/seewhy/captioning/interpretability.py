@@ -30,6 +30,7 @@ from seewhy.captioning.model import Captioner, frame_mask, mean_feature
 from seewhy.captioning.predictions import model_and_seed
 from seewhy.captioning.reading import Preferences, contributions, prefer
 from seewhy.captioning.sparse import fit_sparse_autoencoder
+from seewhy.corpora.canonical import SPLITS
 from seewhy.errors import InputError
 from seewhy.files import read_json, whole_file, write_json
 from seewhy.scores.interpretability import (
@@ -40,7 +41,7 @@ from seewhy.scores.interpretability import (
     peakiness,
     single_neuron_auc,
 )
-from seewhy.text.vectors import read_topic_vectors
+from seewhy.text.vectors import read_topic_vectors, vectors_of
 
 MEASURES = {
     "single-neuron AUC": "held-out AUC of a topic's best neuron, whichever way it turns",
@@ -63,8 +64,6 @@ VARIANTS = {
 }
 REFERENCE = "LSTM-I"
 
-SPLITS = ("train", "val", "test")
-
 
 class Read(NamedTuple):
     """Mean features of the clips of one split [c, v] and their topic vectors [c, t]."""
@@ -73,11 +72,14 @@ class Read(NamedTuple):
     s: Tensor
 
 
-def measure(f: nn.Sequential, train: Read, held_out: Read, *, least_clips: int) -> dict[str, float]:
+def measure(
+    f: nn.Sequential, found: Preferences, train: Read, held_out: Read, *, least_clips: int
+) -> dict[str, float]:
     """All of `MEASURES` for one network.
 
     Args:
         f: reads topics off the mean features.
+        found: what eq. 9 picked with f on the train clips.
         train: clips on which neurons are named.
         held_out: clips on which they are judged.
         least_clips: see `measurable`.
@@ -86,7 +88,6 @@ def measure(f: nn.Sequential, train: Read, held_out: Read, *, least_clips: int) 
         ValueError: there is no topic to measure.
     """
     topics = measurable(train.s, held_out.s, least_clips)
-    found = prefer(f, train.means, train.s)
     a, b = train.means.double().numpy(), held_out.means.double().numpy()
     s, t = (read.s[:, topics].numpy() for read in (train, held_out))
     importance = contributions(f, held_out.means, held_out.s)[:, topics].clip(min=0)
@@ -168,28 +169,20 @@ def read_neurons(
     Raises:
         InputError: an unreadable file, features of another backbone, or no topic to measure.
     """
-    files, captioner = {}, None
-    for split in SPLITS:
-        captioner, _, files[split] = load_for(captioner_path, features[split])
+    captioner, _, opened = load_for(captioner_path, *(features[split] for split in SPLITS))
+    files = dict(zip(SPLITS, opened, strict=True))
     vectors = read_topic_vectors(topics)
     names = list(vectors.columns)
+    s = {split: vectors_of(vectors, file.clips, split=split) for split, file in files.items()}
     means, extra = _means(captioner, files, variant, seed, sparse)
-    read = {}
-    for split in SPLITS:
-        missing = [clip for clip in files[split].clips if clip not in vectors.index]
-        if missing:
-            raise InputError(
-                f"{topics}: no topics of {len(missing)} {split} clips, {missing[0]} among them; "
-                "run the rule mine_topics again"
-            )
-        s = torch.from_numpy(vectors.loc[files[split].clips].to_numpy())
-        read[split] = Read(means[split], s)
+    read = {split: Read(means[split], torch.from_numpy(s[split])) for split in SPLITS}
     f = fit_interpreter(*read["train"], *read["val"], hidden=captioner.shape.interpreter, seed=seed)
-    tables = [prefer(f, *read["train"]).table(names).assign(f="post-hoc")]
+    found = prefer(f, *read["train"])
+    tables = [found.table(names).assign(f="post-hoc")]
     if own and variant == "plain":
         tables.append(prefer(captioner.interpreter, *read["train"]).table(names).assign(f="own"))
     try:
-        measures = measure(f, read["train"], read["test"], least_clips=least_clips)
+        measures = measure(f, found, read["train"], read["test"], least_clips=least_clips)
     except ValueError as error:
         raise InputError(
             f"{topics}: {error}; lower neurons.least_clips, mine fewer topics, or use more clips"
@@ -199,7 +192,6 @@ def read_neurons(
     write_json(measures_path, measures | extra)
 
 
-@torch.no_grad()
 def _means(
     captioner: Captioner,
     files: Mapping[str, FeatureFile],
@@ -215,23 +207,22 @@ def _means(
             means = {split: own @ rotation for split, own in means.items()}
         return means, {}
     frames = torch.cat(
-        [V[clip, :length].cpu() for _, V, lengths in encode(captioner, files["train"])
+        [V[clip, :length] for _, V, lengths in encode(captioner, files["train"])
          for clip, length in enumerate(lengths)]
     )  # fmt: skip
-    with torch.enable_grad():
-        autoencoder, explained = fit_sparse_autoencoder(
-            frames,
-            codes=sparse["codes"] * captioner.shape.neurons,
-            k=sparse["k"],
-            epochs=sparse["epochs"],
-            seed=seed,
-        )
+    autoencoder, explained = fit_sparse_autoencoder(
+        frames,
+        codes=sparse["codes"] * captioner.shape.neurons,
+        k=sparse["k"],
+        epochs=sparse["epochs"],
+        seed=seed,
+    )
     means = {}
     for split, file in files.items():
         parts = []
         for _, V, lengths in encode(captioner, file):
-            codes = autoencoder.encode(V.cpu()) * frame_mask(lengths, V.shape[1]).unsqueeze(-1)
-            parts.append(mean_feature(codes, lengths.cpu()))
+            codes = autoencoder.encode(V) * frame_mask(lengths, V.shape[1]).unsqueeze(-1)
+            parts.append(mean_feature(codes, lengths))
         means[split] = torch.cat(parts)
     return means, {"explained": explained}
 

@@ -12,6 +12,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from seewhy.captioning.model import interpretive_loss, topic_perceptron
+
 EPOCHS, PATIENCE, BATCH, RATE, WEIGHT_DECAY = 300, 15, 64, 2e-3, 1e-4
 
 
@@ -40,9 +42,7 @@ def fit_interpreter(
     s, val_s = s.float(), val_s.float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        f = nn.Sequential(
-            nn.Linear(means.shape[1], hidden), nn.ReLU(), nn.Linear(hidden, s.shape[1])
-        )
+        f = topic_perceptron(means.shape[1], hidden, s.shape[1])
         optimizer = torch.optim.AdamW(
             f.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY, foreach=True
         )
@@ -50,10 +50,10 @@ def fit_interpreter(
         for _ in range(EPOCHS):
             for rows in torch.randperm(len(means)).split(BATCH):
                 optimizer.zero_grad(set_to_none=True)
-                distance(f, means[rows], s[rows]).backward()
+                interpretive_loss(f, means[rows], s[rows]).backward()
                 optimizer.step()
             with torch.no_grad():
-                loss = distance(f, val_means, val_s).item()
+                loss = interpretive_loss(f, val_means, val_s).item()
             if loss < best_loss:
                 best, best_loss, waited = copy.deepcopy(f), loss, 0
             else:
@@ -61,8 +61,3 @@ def fit_interpreter(
             if waited >= PATIENCE:
                 break
     return best.requires_grad_(False)
-
-
-def distance(f: nn.Module, means: Tensor, s: Tensor) -> Tensor:
-    """Eq. 8, the mean over the clips."""
-    return (f(means) - s).square().sum(dim=1).mean()

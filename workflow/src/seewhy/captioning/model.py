@@ -259,11 +259,7 @@ class Captioner(nn.Module):
         # The parts that differ least between models come first: models of one seed then begin with
         # the same decoder and interpreter, whatever their encoder is.
         self.decoder = Decoder(shape, dropout=dropout)
-        self.interpreter = nn.Sequential(
-            nn.Linear(shape.neurons, shape.interpreter),
-            nn.ReLU(),
-            nn.Linear(shape.interpreter, shape.topics),
-        )
+        self.interpreter = topic_perceptron(shape.neurons, shape.interpreter, shape.topics)
         self.encoder = Encoder(shape, dropout=input_dropout)
 
     def losses(
@@ -289,8 +285,17 @@ class Captioner(nn.Module):
         task = F.cross_entropy(logits.float(), targets[said], reduction="sum")
         if topics is None:
             return task / captions, task.new_zeros(())
-        distance = self.interpreter(mean).float() - topics
-        return task / captions, distance.square().sum(dim=-1).mean()
+        return task / captions, interpretive_loss(self.interpreter, mean, topics)
+
+
+def topic_perceptron(neurons: int, hidden: int, topics: int) -> nn.Sequential:
+    """f of eq. 8: a two-layer perceptron from mean features [..., v] to topics [..., t]."""
+    return nn.Sequential(nn.Linear(neurons, hidden), nn.ReLU(), nn.Linear(hidden, topics))
+
+
+def interpretive_loss(f: nn.Module, mean: Tensor, s: Tensor) -> Tensor:
+    """Eq. 8, the mean over the clips: mean features [c, v], topic vectors s [c, t]."""
+    return (f(mean).float() - s).square().sum(dim=-1).mean()
 
 
 def frame_mask(lengths: Tensor, n: int) -> Tensor:

@@ -105,12 +105,11 @@ def contributions(f: nn.Sequential, means: Tensor, s: Tensor) -> np.ndarray:
     Returns:
         [v, t]: the mean of ``f(v)_i - f(v without j)_i``; 0 for a topic without a clip.
     """
-    total = np.zeros((means.shape[1], s.shape[1]))
+    total = torch.zeros(means.shape[1], s.shape[1], dtype=torch.double, device=means.device)
     for topics, real, difference in _differences(f, means, s):
-        by_topic = (difference * real.unsqueeze(1)).double().cpu().numpy()  # [c', v, m]
-        for clip, own in enumerate(topics.cpu().numpy()):
-            total[:, own] += by_topic[clip]  # a padding place adds zeros
-    return total / np.maximum(s.sum(dim=0).double().cpu().numpy(), 1)
+        by_topic = (difference * real.unsqueeze(1)).double()  # [c', v, m], zero where padding
+        total.index_add_(1, topics.flatten(), by_topic.transpose(0, 1).flatten(1))
+    return (total / s.sum(dim=0).clamp(min=1)).cpu().numpy()
 
 
 def _picks(

@@ -244,16 +244,14 @@ def tabulate_lambda(
     bootstrap = Bootstrap(resamples, confidence, seed)
     with Meteor() as meteor:
         models, _, _ = score_models(captions, references, meteor)
-    values = {model: float(model.removeprefix("lambda-")) for model in models}
+    scores = {float(model.removeprefix("lambda-")): own for model, own in models.items()}
     rows = [
-        {"lambda": values[model]} | _row(model, "validation", name, own, bootstrap.of(own))
-        for model, own in sorted(models.items(), key=lambda item: values[item[0]])
+        {"lambda": value} | _row("", "validation", name, own, bootstrap.of(own))
+        for value, own in sorted(scores.items())
     ]
     best = max(rows, key=lambda row: row["BLEU-4"])
-    of_best = next(own for model, own in models.items() if values[model] == best["lambda"])
     for row in rows:
-        own = next(own for model, own in models.items() if values[model] == row["lambda"])
-        behind = bootstrap.difference(of_best, own)["BLEU-4"]
+        behind = bootstrap.difference(scores[best["lambda"]], scores[row["lambda"]])["BLEU-4"]
         row |= {"behind": behind.value, "behind low": behind.low, "behind high": behind.high}
     chosen = max(row["lambda"] for row in rows if row["behind low"] <= 0)
     for row in rows:

@@ -30,7 +30,7 @@ from seewhy.errors import InputError
 from seewhy.files import input_stamp, unfinished_path, whole_file
 from seewhy.progress import progress
 from seewhy.text.tokens import Vocabulary
-from seewhy.text.vectors import read_topic_vectors
+from seewhy.text.vectors import read_topic_vectors, vectors_of
 
 log = logging.getLogger(__name__)
 
@@ -190,7 +190,8 @@ def train_captioner(
     vocabulary = Vocabulary.build(captions.loc[in_train, "text"], min_count=plan.min_count)
     train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=plan.max_words)
     val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=plan.max_words)
-    s = _topic_vectors(read_topic_vectors(topics, split="train"), train.clips)  # [clips, N_t]
+    vectors = read_topic_vectors(topics, split="train")
+    s = torch.from_numpy(vectors_of(vectors, train.clips, split="train")).float()  # [clips, N_t]
     if shape["components"] > train.shape[2]:
         raise InputError(
             f"params.yaml: captioner.components: {shape['components']} is more than the "
@@ -344,13 +345,3 @@ def validation_loss(captioner: Captioner, batches: Iterable[Batch], device: torc
 def _to(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
     for batch in batches:
         yield Batch(*(part.to(device) for part in batch[:4]), batch.rows)
-
-
-def _topic_vectors(topics: pd.DataFrame, clips: list[str]) -> torch.Tensor:
-    missing = [clip for clip in clips if clip not in topics.index]
-    if missing:
-        raise InputError(
-            f"topic vectors: none for {len(missing)} train clips, {missing[0]} among them; "
-            "run the rule mine_topics again"
-        )
-    return torch.tensor(topics.loc[clips].to_numpy(dtype=np.float32))

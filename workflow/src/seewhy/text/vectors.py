@@ -79,6 +79,26 @@ def write_topic_vectors(
         pd.concat(parts).to_csv(temporary, index=False)
 
 
+def vectors_of(vectors: pd.DataFrame, clips: Sequence[str], *, split: str) -> np.ndarray:
+    """The topic vectors of `clips`, in their order: uint8 `[clips, topics]`.
+
+    Args:
+        vectors: from `read_topic_vectors`.
+        clips: identifiers.
+        split: what they are called in the error.
+
+    Raises:
+        InputError: clips without a vector.
+    """
+    missing = [clip for clip in clips if clip not in vectors.index]
+    if missing:
+        raise InputError(
+            f"topic vectors: none for {len(missing)} {split} clips, {missing[0]} among them; "
+            "run the rule mine_topics again"
+        )
+    return vectors.loc[list(clips)].to_numpy()
+
+
 def read_topic_vectors(path: str | Path, *, split: str | None = None) -> pd.DataFrame:
     """Read topic vectors: 0/1 uint8, a row a clip (the index), a column a topic.
 
