@@ -96,16 +96,16 @@ class _Killed(BaseException):
 def test_a_killed_training_ends_with_the_same_bytes_and_disturbs_no_one(
     trained, tmp_path, monkeypatch
 ):
-    save = train_module._State.save
+    save = train_module.Unfinished.save
 
-    def save_and_die(self, *args):
-        save(self, *args)
+    def save_and_die(self, *args, **more):
+        save(self, *args, **more)
         raise _Killed
 
-    monkeypatch.setattr(train_module._State, "save", save_and_die)
+    monkeypatch.setattr(train_module.Unfinished, "save", save_and_die)
     with pytest.raises(_Killed):
         train(tmp_path)
-    monkeypatch.setattr(train_module._State, "save", save)
+    monkeypatch.setattr(train_module.Unfinished, "save", save)
     assert [path.name for path in tmp_path.iterdir()] == [".net.unfinished.pt"]
     epochs = []
     run = train_module._train_epoch
@@ -124,7 +124,7 @@ def test_a_killed_training_ends_with_the_same_bytes_and_disturbs_no_one(
 def test_other_settings_are_not_taken_up(tmp_path, monkeypatch):
     kwargs = {"count": 32, "held_out": 8, "epochs": 1}
     with monkeypatch.context() as patch:
-        patch.setattr(train_module._State, "discard", lambda self: None)
+        patch.setattr(train_module.Unfinished, "discard", lambda self: None)
         train(tmp_path, **kwargs)
     first = (tmp_path / "net.safetensors").read_bytes()
     epochs = []

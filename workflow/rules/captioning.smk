@@ -18,6 +18,9 @@ OUTPUTS:
 SEEDS = config["captioner"]["seeds"]
 MODELS = list(config["captioner"]["models"])
 LAMBDAS = config["sweep"]["lambdas"]
+SWEPT = expand(
+    "sweep/lambda-{value}-seed{seed}", value=LAMBDAS, seed=SEEDS[: config["sweep"]["seeds"]]
+)
 
 
 rule train_captioner:
@@ -113,9 +116,7 @@ rule score_captions:
 rule choose_lambda:
     input:
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
-        captions=expand(
-            "results/captions/sweep/lambda-{value}-seed{seed}.val.jsonl", value=LAMBDAS, seed=SEEDS
-        ),
+        captions=expand("results/captions/{model}.val.jsonl", model=SWEPT),
     output:
         table=report(
             "results/lambda.csv",

@@ -17,9 +17,7 @@ MEASURED = [
     *expand("results/neurons/captioner/{model}-seed{seed}.plain.json", model=MODELS, seed=SEEDS),
     *expand("results/neurons/captioner/I-seed{seed}.rotated.json", seed=SEEDS),
     *expand("results/neurons/captioner/B-seed{seed}.sparse.json", seed=SEEDS),
-    *expand(
-        "results/neurons/sweep/lambda-{value}-seed{seed}.plain.json", value=LAMBDAS, seed=SEEDS
-    ),
+    *expand("results/neurons/{model}.plain.json", model=SWEPT),
 ]
 
 

@@ -30,8 +30,9 @@ from torch.nn import functional
 from seewhy.backbones.slim_inception import SlimInception
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
-from seewhy.files import explain_write_errors, unfinished_path, whole_file, write_json
+from seewhy.files import whole_file, write_json
 from seewhy.progress import progress
+from seewhy.resume import Unfinished
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +112,9 @@ def train_backbone(
         network = SlimInception(heads).to(on, memory_format=torch.channels_last)
         optimiser = torch.optim.AdamW(_groups(network, weight_decay), lr=learning_rate)
         made_from = settings | {"heads": heads, "stills": _digest(images, targets)}
-        state = _State(unfinished_path(output, resume, ".pt"), made_from)
-        lines, first = state.take_up(network, optimiser, on)
+        unfinished = Unfinished(output, resume, made_from, network=network, optimiser=optimiser)
+        lines = unfinished.take_up().get("history", [])
+        first = len(lines)
         a_epoch = math.ceil(count / batch)
         bar = progress(
             what="backbone", total=epochs * a_epoch, unit="step", initial=first * a_epoch
@@ -135,7 +137,7 @@ def train_backbone(
                     {"epoch": epoch + 1, "train_loss": train_loss, "held_out_loss": test_loss}
                     | {name: next(iter(score.values())) for name, score in scores.items()}
                 )
-                state.save(network, optimiser, epoch + 1, lines)
+                unfinished.save(lines)
     scores, test_loss = evaluate(
         network, test_images, test_targets, precision=settings["precision"]
     )
@@ -149,7 +151,7 @@ def train_backbone(
     with whole_file(history) as temporary:
         pd.DataFrame(lines).to_csv(temporary, index=False, float_format="%.6g")
     write_json(metrics, {"scores": scores, "held_out_loss": test_loss, "settings": settings})
-    state.discard()
+    unfinished.discard()
 
 
 def _train_epoch(
@@ -284,52 +286,6 @@ def average_precision(scores: np.ndarray, present: np.ndarray) -> float:
     ranked = np.asarray(present, dtype=bool)[np.argsort(-scores, kind="stable")]
     precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
     return float(precision[ranked].mean())
-
-
-class _State:
-    """The last whole epoch of a training, kept until its output is written."""
-
-    def __init__(self, path: Path, made_from: dict[str, Any]) -> None:
-        self.path = path
-        self.key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
-
-    def save(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, epoch: int, lines: list
-    ) -> None:
-        with whole_file(self.path) as temporary:
-            torch.save(
-                {
-                    "key": self.key,
-                    "network": network.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "epoch": epoch,
-                    "lines": lines,
-                },
-                temporary,
-            )
-
-    def take_up(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device
-    ) -> tuple[list[dict[str, float]], int]:
-        """Restore an earlier run of the same training; the lines of its history and its epochs."""
-        if not self.path.exists():
-            return [], 0
-        try:
-            saved = torch.load(self.path, map_location=device, weights_only=True)
-            if saved["key"] != self.key:
-                log.info("%s: settings have changed; training anew", self.path)
-                return [], 0
-            network.load_state_dict(saved["network"])
-            optimiser.load_state_dict(saved["optimiser"])
-        except Exception as error:
-            log.warning("%s: cannot be read (%s); training anew", self.path, error)
-            return [], 0
-        log.info("continuing after epoch %d", saved["epoch"])
-        return saved["lines"], saved["epoch"]
-
-    def discard(self) -> None:
-        with explain_write_errors(self.path):
-            self.path.unlink(missing_ok=True)
 
 
 def _check(settings: dict[str, Any]) -> None:

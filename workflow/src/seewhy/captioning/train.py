@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.corpora.canonical import read_table
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
-from seewhy.files import input_stamp, unfinished_path, whole_file
+from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
+from seewhy.resume import Unfinished
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
@@ -96,53 +96,6 @@ class TrainingPlan:
         return torch.optim.Adam(captioner.parameters(), lr=self.learning_rate, foreach=True)
 
 
-@dataclass
-class TrainingState:
-    """Where a training stands after a whole number of epochs: all that a resumed run needs."""
-
-    captioner: Captioner
-    optimizer: torch.optim.Optimizer
-    epoch: int = 0
-    best_epoch: int = 0
-    best_loss: float = math.inf
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def save(self, path: Path, fingerprint: str) -> None:
-        """Write a checkpoint for resuming."""
-        state = {
-            "fingerprint": fingerprint,
-            "captioner": self.captioner.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
-            "best_weights": self.best_weights,
-            "history": self.history,
-        }
-        with whole_file(path) as temporary:
-            torch.save(state, temporary)
-
-    def restore(self, path: Path, fingerprint: str) -> bool:
-        """Go on from a checkpoint, where there is one of the very same training."""
-        if not path.exists():
-            return False
-        try:
-            state = torch.load(path, weights_only=True, map_location="cpu")
-            if state["fingerprint"] != fingerprint:
-                log.info("%s: belongs to other settings or data; training starts anew", path)
-                return False
-            self.captioner.load_state_dict(state["captioner"])
-            self.optimizer.load_state_dict(state["optimizer"])
-        except Exception as error:  # the unpickler trips over damage with errors of any kind
-            log.warning("%s: cannot be read (%s); training starts anew", path, error)
-            return False
-        self.epoch, self.best_epoch = state["epoch"], state["best_epoch"]
-        self.best_loss, self.best_weights = state["best_loss"], state["best_weights"]
-        self.history = state["history"]
-        return True
-
-
 def train_captioner(
     output: str | Path,
     history: str | Path,
@@ -183,7 +136,7 @@ def train_captioner(
     shape = {name: settings[name] for name in SHAPE}
     others = {name: value for name, value in settings.items() if name not in SHAPE}
     plan = TrainingPlan(lambda_=others.pop("lambda"), **others)
-    resume, where = unfinished_path(output, resume, ".pt"), choose_device(device)
+    where = choose_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
     captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
     in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
@@ -210,32 +163,33 @@ def train_captioner(
     except ValueError as error:
         raise InputError(f"{train_features}: {error}; delete it and extract them again") from None
     captioner.to(where)
-    state = TrainingState(captioner, plan.optimizer_for(captioner))
-    identity = [repr(plan), repr(captioner.shape), seed, where.type, *vocabulary.words]
-    identity += [input_stamp(train_features), input_stamp(val_features)]
-    fingerprint = hashlib.sha256(json.dumps(identity).encode())
+    optimizer = plan.optimizer_for(captioner)
+    numbers = hashlib.sha256()
     for array in (train_captions.words, val_captions.words, s):
-        fingerprint.update(array.numpy().tobytes())
-    key = fingerprint.hexdigest()
-    if state.restore(resume, key):
-        log.info("resumed after epoch %d from %s", state.epoch, resume)
+        numbers.update(array.numpy().tobytes())
+    made_from = [repr(plan), repr(captioner.shape), seed, where.type, vocabulary.words]
+    made_from += [input_stamp(train_features), input_stamp(val_features), numbers.hexdigest()]
+    unfinished = Unfinished(output, resume, made_from, captioner=captioner, optimizer=optimizer)
+    state = unfinished.take_up()
+    rows, best = state.get("history", []), state.get("best", {})
 
     with progress(
-        what=Path(output).stem, total=plan.max_epochs, unit="epoch", initial=state.epoch
+        what=Path(output).stem, total=plan.max_epochs, unit="epoch", initial=len(rows)
     ) as bar:
-        while (rate := plan.next_epoch([row["validation"] for row in state.history])) is not None:
-            for group in state.optimizer.param_groups:
+        while (rate := plan.next_epoch([row["validation"] for row in rows])) is not None:
+            epoch = len(rows)
+            for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate * rate
-            torch.manual_seed(hash_seed(seed, state.epoch))  # dropout of this epoch
+            torch.manual_seed(hash_seed(seed, epoch))  # dropout of this epoch
             batches = epoch_batches(
                 train,
                 train_captions,
                 clips=plan.clips_per_batch,
                 captions_per_clip=plan.captions_per_clip,
                 seed=seed,
-                epoch=state.epoch,
+                epoch=epoch,
             )
-            row = _train_epoch(state, batches, s, plan, where)
+            row = _train_epoch(captioner, optimizer, batches, s, plan, where, epoch)
             row["validation"] = validation_loss(
                 captioner,
                 all_batches(
@@ -247,34 +201,38 @@ def train_captioner(
                 where,
             )
             if not math.isfinite(row["validation"]):
-                raise _not_a_number(plan, f"on validation after epoch {state.epoch + 1}")
-            state.epoch += 1
-            if row["validation"] < state.best_loss:
-                state.best_loss, state.best_epoch = row["validation"], state.epoch
-                state.best_weights = {
+                raise _not_a_number(plan, f"on validation after epoch {epoch + 1}")
+            row["learning_rate"] = plan.learning_rate * rate
+            rows.append({"epoch": epoch + 1, **row})
+            lowest = _lowest(rows)
+            if lowest is rows[-1]:
+                best = {
                     name: value.detach().cpu().clone()
                     for name, value in captioner.state_dict().items()
                 }
-            row["learning_rate"] = plan.learning_rate * rate
-            state.history.append({"epoch": state.epoch, **row})
-            state.save(resume, key)
+            unfinished.save(rows, best=best)
             bar.update()
             bar.set_postfix(
-                train=f"{row['task']:.2f}", val=f"{row['validation']:.2f}", best=state.best_epoch
+                train=f"{row['task']:.2f}", val=f"{row['validation']:.2f}", best=lowest["epoch"]
             )
 
-    captioner.load_state_dict(state.best_weights)
+    captioner.load_state_dict(best)
     with whole_file(history) as temporary:
-        pd.DataFrame(state.history).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
     save_captioner(output, captioner, vocabulary, backbone=train.backbone)
-    resume.unlink(missing_ok=True)
+    unfinished.discard()
     log.info(
         "%s: best validation loss %.3f nats a caption after epoch %d of %d",
         output,
-        state.best_loss,
-        state.best_epoch,
-        state.epoch,
+        _lowest(rows)["validation"],
+        _lowest(rows)["epoch"],
+        len(rows),
     )
+
+
+def _lowest(history: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The epoch of the lowest validation loss, the first of several."""
+    return min(history, key=lambda row: row["validation"])
 
 
 def precision_on(device: torch.device) -> str:
@@ -288,13 +246,15 @@ def hash_seed(*numbers: int) -> int:
 
 
 def _train_epoch(
-    state: TrainingState,
+    captioner: Captioner,
+    optimizer: torch.optim.Optimizer,
     batches: Iterable[Batch],
     s: torch.Tensor,
     plan: TrainingPlan,
     device: torch.device,
+    epoch: int,
 ) -> dict[str, float]:
-    captioner, optimizer = state.captioner.train(), state.optimizer
+    captioner.train()
     task_sum = interpretive_sum = clips = 0.0
     for number, batch in enumerate(_to(batches, device)):
         with autocast(device, precision_on(device)):
@@ -311,7 +271,7 @@ def _train_epoch(
         norm = torch.nn.utils.clip_grad_norm_(captioner.parameters(), plan.gradient_clip)
         if not math.isfinite(loss.item() + norm.item()):
             losses = f"task {task.item():.4g}, interpretive {interpretive.item():.4g}"
-            where = f"epoch {state.epoch + 1}, batch {number + 1}: {losses}"
+            where = f"epoch {epoch + 1}, batch {number + 1}: {losses}"
             raise _not_a_number(plan, f"{where}, gradient norm {norm.item():.4g}")
         optimizer.step()
         task_sum += task.item() * len(batch.rows)
