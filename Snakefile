@@ -13,6 +13,7 @@ include: "workflow/rules/features.smk"
 include: "workflow/rules/topics.smk"
 include: "workflow/rules/captioning.smk"
 include: "workflow/rules/neurons.smk"
+include: "workflow/rules/refinement.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -31,3 +32,6 @@ rule all:
         rules.draw_training.output,
         rules.draw_captions.output,
         rules.draw_lambda.output,
+        "results/refinement.csv",
+        rules.draw_refinement.output,
+        f"results/refined/{REFINED}.csv" if CORRECTIONS else [],

@@ -1,4 +1,4 @@
-"""Figures of the captioner: training, captions with attention, the choice of lambda."""
+"""Figures of the captioner: training, captions with attention, lambda, corrections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec
 from seewhy.captioning.predictions import model_and_seed, read_records
 from seewhy.corpora.canonical import read_table
 from seewhy.figures import COLOURS, HEAT, bare, figure
-from seewhy.files import open_hdf5
+from seewhy.files import open_hdf5, read_json
 
 
 def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
@@ -129,3 +129,52 @@ def _draw_clip(drawn, cell, clip, pictures, human, records, shown, length) -> No
     heat.set_yticks(range(len(words)), words, fontsize=7)
     heat.set_xticks([])
     heat.set_xlabel(f"attention of LSTM-{model} on these of {length} frames", fontsize=7)
+
+
+def draw_corrections(
+    frames_path: str | Path,
+    records: str | Path,
+    corpus: str | Path,
+    output: str | Path,
+    *,
+    cases: int = 8,
+    strip: int = 8,
+    seed: int = 0,
+) -> None:
+    """The unseen halves of random cases, with their captions before and after (Figure 5).
+
+    Args:
+        frames_path: sampled frames (HDF5) of the test clips.
+        records: JSON, from `correct_cases`.
+        corpus: in canonical form.
+        output: PNG.
+        cases: how many, corrected or not as they come.
+        strip: frames shown of each.
+        seed: of their choice.
+    """
+    made = read_json(records)["cases"]
+    human = read_table(corpus, "captions").groupby("clip")["text"].first()
+    chosen = np.random.default_rng(seed).permutation(len(made))[:cases]
+    rows = -(-len(chosen) // 2)
+    with (
+        open_hdf5(frames_path, needs=("frames", "lengths", "clip")) as file,
+        figure(output, width=11, height=1.75 * rows) as drawn,
+    ):
+        names = list(file["clip"].asstr()[:])
+        for place, number in enumerate(sorted(chosen)):
+            case = made[number]
+            row = names.index(case["clip"])
+            length = int(file["lengths"][row])
+            shown = np.unique(np.linspace(length // 2, length - 1, strip).round().astype(int))
+            axes = drawn.add_subplot(rows, 2, place + 1)
+            axes.imshow(np.concatenate(list(file["frames"][row][shown]), axis=1))
+            bare(axes)
+            verdict = "names it" if case["corrected"] else "does not"
+            dose = "no dose found" if case["dose"] is None else f"dose {case['dose']:.1f}"
+            lines = [
+                f"{case['clip']}   human: {human.get(case['clip'], '(none)')}",
+                f"before: {case['before']}",
+                f"after “{case['topic']}” ({dose}; {verdict}): {case['after']}",
+            ]
+            axes.set_title("\n".join(textwrap.shorten(line, 88) for line in lines), fontsize=8)
+            axes.title.set_color("black" if case["corrected"] else COLOURS[1])

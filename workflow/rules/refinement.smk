@@ -1,0 +1,191 @@
+"""The human in the loop: corrections of captions that later clips profit from.
+
+REQUIRED INPUTS:
+    models/captioner/<model>-seed<seed>.safetensors
+    data/captioning/features/<split>.h5, data/captioning/frames/test.h5
+    data/captioning/topics/topics.json, vectors.csv
+    corrections.yaml
+
+OUTPUTS:
+    models/refined/<model>-seed<seed>.safetensors       a person's corrections made (refine_captioner)
+    results/refined/<model>-seed<seed>.csv              what was said before and is said after
+    results/refinement/cases-seed<seed>.csv             what an oracle corrects (choose_cases)
+    results/refinement/<model>-seed<seed>.<neurons>.json   what came of it (correct_cases)
+    results/refinement.csv                              (score_refinement)
+    results/figures/refinement.png                      (draw_refinement)
+
+<neurons> is `own`, or `random` for the control.
+"""
+
+EXPERIMENT = config["refinement"]["experiment"]
+REFINED_SEEDS = SEEDS[: EXPERIMENT["seeds"]]
+CORRECTED = [
+    *expand("{model}-seed{seed}.own", model=EXPERIMENT["models"], seed=REFINED_SEEDS),
+    *expand("I-seed{seed}.random", seed=REFINED_SEEDS),
+]
+REFINED = f"{config['refinement']['model']}-seed{SEEDS[0]}"
+CORRECTIONS = config["refinement"]["corrections"]
+REFINEMENT = json.dumps(
+    {
+        key: value
+        for key, value in config["refinement"].items()
+        if key not in ("corrections", "model", "experiment")
+    },
+    sort_keys=True,
+)
+DECODING = json.dumps(
+    config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}, sort_keys=True
+)
+
+
+rule choose_cases:
+    input:
+        models=expand(
+            "models/captioner/{model}-seed{{seed}}.safetensors", model=EXPERIMENT["models"]
+        ),
+        features="data/captioning/features/test.h5",
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        topics="data/captioning/topics/topics.json",
+        vectors="data/captioning/topics/vectors.csv",
+    output:
+        cases="results/refinement/cases-seed{seed}.csv",
+    log:
+        "logs/choose_cases/seed{seed}.log",
+    benchmark:
+        "benchmarks/choose_cases/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=1,
+    params:
+        code=code("choose_cases.py"),
+        decoding=DECODING,
+        cases=json.dumps(EXPERIMENT["cases"]),
+    script:
+        "../scripts/choose_cases.py"
+
+
+rule correct_cases:
+    input:
+        model="models/captioner/{model}-seed{seed}.safetensors",
+        train="data/captioning/features/train.h5",
+        val="data/captioning/features/val.h5",
+        test="data/captioning/features/test.h5",
+        vectors="data/captioning/topics/vectors.csv",
+        cases="results/refinement/cases-seed{seed}.csv",
+    output:
+        records="results/refinement/{model}-seed{seed}.{neurons}.json",
+    log:
+        "logs/correct_cases/{model}-seed{seed}.{neurons}.log",
+    benchmark:
+        "benchmarks/correct_cases/{model}-seed{seed}.{neurons}.tsv"
+    wildcard_constraints:
+        neurons="own|random",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=1,
+    params:
+        code=code("correct_cases.py"),
+        decoding=DECODING,
+        plan=REFINEMENT,
+        in_turn=json.dumps(EXPERIMENT["in_turn"]),
+    script:
+        "../scripts/correct_cases.py"
+
+
+rule score_refinement:
+    input:
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        records=expand("results/refinement/{name}.json", name=CORRECTED),
+    output:
+        table=report(
+            "results/refinement.csv",
+            caption="../report/refinement.rst",
+            category="Captioning",
+            labels={"table": "human in the loop", "content": "corrections and their price"},
+        ),
+    log:
+        "logs/score_refinement.log",
+    benchmark:
+        "benchmarks/score_refinement.tsv"
+    conda:
+        "../../envs/text.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("score_refinement.py"),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_refinement.py"
+
+
+rule draw_refinement:
+    input:
+        frames="data/captioning/frames/test.h5",
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        records=f"results/refinement/I-seed{SEEDS[0]}.own.json",
+    output:
+        report(
+            "results/figures/refinement.png",
+            caption="../report/corrections.rst",
+            category="Captioning",
+            labels={"figure": "5: captions of unseen halves before and after"},
+        ),
+    log:
+        "logs/draw_refinement.log",
+    benchmark:
+        "benchmarks/draw_refinement.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_refinement.py"),
+    script:
+        "../scripts/draw_refinement.py"
+
+
+rule refine_captioner:
+    input:
+        model="models/captioner/{model}-seed{seed}.safetensors",
+        train="data/captioning/features/train.h5",
+        val="data/captioning/features/val.h5",
+        test="data/captioning/features/test.h5",
+        topics="data/captioning/topics/topics.json",
+        vectors="data/captioning/topics/vectors.csv",
+        corrections=CORRECTIONS or [],
+    output:
+        model="models/refined/{model}-seed{seed}.safetensors",
+        captions=report(
+            "results/refined/{model}-seed{seed}.csv",
+            caption="../report/refined.rst",
+            category="Captioning",
+            labels={"table": "corrections.yaml", "content": "captions before and after"},
+        ),
+    log:
+        "logs/refine_captioner/{model}-seed{seed}.log",
+    benchmark:
+        "benchmarks/refine_captioner/{model}-seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    params:
+        code=code("refine_captioner.py"),
+        decoding=DECODING,
+        plan=REFINEMENT,
+    script:
+        "../scripts/refine_captioner.py"
