@@ -31,3 +31,6 @@ rule all:
         rules.draw_training.output,
         rules.draw_captions.output,
         rules.draw_lambda.output,
+        rules.draw_activations.output,
+        rules.draw_neurons.output,
+        rules.draw_tradeoff.output,

@@ -7,7 +7,7 @@ with rule(snakemake) as settings:
         snakemake.input.model,
         {split: snakemake.input[split] for split in SPLITS},
         snakemake.input.topics,
-        snakemake.output.activations,
+        snakemake.output[0],
         seed=int(snakemake.wildcards.seed),
         least_clips=settings["neurons"]["least_clips"],
     )

@@ -275,7 +275,7 @@ def tabulate_interpretability(
     *,
     confidence: float,
 ) -> None:
-    """Write the measures of all networks on test clips, and what LSTM-I has over each, seed by seed.
+    """Write the measures on test clips, and what LSTM-I has over each network, seed by seed.
 
     Intervals are Student's, over the training seeds: what another seed would give.
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import SubFigure
 from matplotlib.patches import Patch
 
 from seewhy.captioning.predictions import model_and_seed
@@ -29,7 +28,7 @@ WIDTH, DPI = 7.2, 200  # inches of a printed page's text, pixels an inch
 SMALL = 7  # points, the smallest letters
 GREY, PALE = "0.55", "#A8CDE6"
 TRADED = {
-    "signed AUC": "AUC of the neuron of eq. 9",
+    "signed AUC": "AUC of eq. 9's neuron",
     "single-neuron AUC": "AUC of the best neuron",
     "disentanglement": "disentanglement (DCI)",
 }
@@ -200,7 +199,7 @@ def _draw_means(axes: Axes, with_topic: np.ndarray, without: np.ndarray, named: 
     axes.vlines(place, 0, with_topic, color=PALE, lw=1.0, label="mean over clips with the topic")
     more = with_topic > without
     axes.vlines(place[more], without[more], with_topic[more], color=COLOURS[0], lw=1.0,
-                label="what it exceeds the others' by")  # fmt: skip
+                label="its lead over the clips without it")  # fmt: skip
     axes.plot(place, without, color="black", lw=0.8, label="mean over clips without it")
     axes.vlines(place[named], 0, with_topic[named], color=COLOURS[1], lw=2.2,
                 label="the topic's neuron (eq. 9)")  # fmt: skip
@@ -302,8 +301,8 @@ def draw_neurons(
 ) -> None:
     """Figure 4: activations over time of the neurons of relevant and irrelevant topics.
 
-    A row a topic: the activation of its neuron in each frame, over the highest that this neuron
-    has in any frame of the test clips.
+    A row a topic: the activation of its neuron in each frame. A row is full where the neuron is
+    as active as in the highest 1% of all frames of the test clips.
 
     Args:
         frames_path: sampled frames (HDF5) of the test clips.
@@ -331,58 +330,63 @@ def draw_neurons(
                 f"{topics}: no test clip with captions has two topics that can be shown; lower "
                 "neurons.least_clips, or use more clips"
             )
-        with figure(output, width=WIDTH, height=0.5 + 1.9 * len(samples), dpi=DPI) as drawn:
-            parts = drawn.subfigures(
-                len(samples) + 1, 1, height_ratios=[0.5, *[1.9] * len(samples)]
+        with figure(output, width=WIDTH, height=0.7 + 1.95 * len(samples), dpi=DPI) as drawn:
+            grid = drawn.subplots(
+                2 * len(samples),
+                len(traces),
+                height_ratios=[1, 2.8] * len(samples),
+                squeeze=False,
             )
-            for part, sample in zip(parts[1:], samples, strict=True):
+            for sample, strips, rows in zip(samples, grid[::2], grid[1::2], strict=True):
                 clip, length = first.clips[sample.row], int(first.lengths[sample.row])
                 many = min(strip, length)
                 shown = ((np.arange(many) + 0.5) * length / many).astype(int)
                 pictures = np.concatenate(list(file["frames"][frame_row[clip]][shown]), axis=1)
                 names = [first.topics[topic] for topic in sample.relevant]
                 caption = telling_caption(captions[clip], names)
-                part.suptitle(textwrap.shorten(f"{clip}: “{caption}”", 110), fontsize=8)
-                _draw_sample(part, sample, traces, pictures)
+                strips[0].set_title(textwrap.shorten(f"{clip}: “{caption}”", 110), fontsize=8)
+                for picture, axes, own in zip(strips, rows, traces.values(), strict=True):
+                    picture.imshow(pictures, extent=(0, length, 0, 1), aspect="auto")
+                    bare(picture)
+                    _draw_rows(axes, sample, own)
+                for axes in rows[1:]:
+                    axes.set_yticklabels([])
+            for model, top, bottom in zip(traces, grid[0], grid[-1], strict=True):
+                top.annotate(f"LSTM-{model}", (0.5, 1), (0, 18), "axes fraction",
+                             "offset points", ha="center", fontsize=10)  # fmt: skip
+                bottom.set_xlabel("time, as in the frames above", fontsize=8)
             handles = [Patch(color=colour) for colour in COLOURS[:2]]
             labels = ["topics of the clip's human captions",
-                      "topics that it lacks, but that the networks take to be there most"]  # fmt: skip
-            parts[0].legend(handles, labels, loc="center", ncols=2, fontsize=8)
+                      "topics it lacks that the networks come closest to predicting"]  # fmt: skip
+            drawn.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8)
 
 
-def _draw_sample(
-    drawn: SubFigure, sample: Sample, traces: Mapping[str, Traces], pictures: np.ndarray
-) -> None:
-    """For each model the film strip, and below it a row a topic."""
-    grid = drawn.subplots(2, len(traces), height_ratios=[1, 2.7], squeeze=False)
+def _draw_rows(axes: Axes, sample: Sample, own: Traces) -> None:
+    """A row a topic: its neuron's activation by frame, with the neuron's number behind it."""
     topics = sample.relevant + sample.irrelevant
-    # A row is one high; a gap parts relevant topics from irrelevant ones.
-    floors = -1.2 * np.arange(len(topics)) - 0.5 * (np.arange(len(topics)) >= len(sample.relevant))
-    for (strip, axes), (model, own) in zip(grid.T, traces.items(), strict=True):
-        length = int(own.lengths[sample.row])
-        strip.imshow(pictures, extent=(0, length, 0, 1), aspect="auto")
-        bare(strip)
-        strip.set_title(f"LSTM-{model}", fontsize=8, pad=2)
-        signed = own.activations.min() < 0
-        times = np.arange(length) + 0.5  # the middle of each frame's stretch
-        for place, (topic, floor) in enumerate(zip(topics, floors, strict=True)):
-            highest = abs(own.activations[:, :, topic]).max() or 1
-            activation = own.activations[sample.row, :length, topic] / highest
-            zero = floor
-            if signed:
-                zero, activation = floor + 0.5, activation / 2
-            colour = COLOURS[int(place >= len(sample.relevant))]
-            axes.fill_between(times, zero, zero + activation, color=colour, alpha=0.75, lw=0)
-            axes.plot(times, zero + activation, color=colour, lw=0.8)
-            axes.plot((0, length), (zero, zero), color=GREY, lw=0.5)
-            axes.text(length * 1.01, floor, own.neuron[topic], fontsize=SMALL, color="0.35")
-        axes.set(xlim=(0, length), ylim=(floors[-1] - 0.1, 1.05))
-        axes.tick_params(length=0, labelsize=8)
-        axes.set(xticks=[], yticks=floors + 0.4)
-        axes.set_yticklabels([label_of(own.topics[topic]) for topic in topics])
-        axes.spines[:].set_visible(False)
-    for axes in grid[1, 1:]:
-        axes.set_yticklabels([])
+    lacks = np.arange(len(topics)) >= len(sample.relevant)
+    floors = -1.2 * np.arange(len(topics)) - 0.5 * lacks  # a row is one high, and a gap between
+    length = int(own.lengths[sample.row])
+    real = np.arange(own.activations.shape[1]) < own.lengths[:, None]  # [c, n]
+    signed = own.activations.min() < 0
+    times = np.arange(length) + 0.5  # the middle of each frame's stretch
+    for topic, floor, colour in zip(
+        topics, floors, np.array(COLOURS)[lacks.astype(int)], strict=True
+    ):
+        whole = abs(own.activations[:, :, topic])
+        full = np.quantile(whole[real], 0.99) or whole.max() or 1
+        activation = np.clip(own.activations[sample.row, :length, topic] / full, -1, 1)
+        zero = floor + 0.5 * signed
+        heights = zero + activation / (1 + signed)
+        axes.fill_between(times, zero, heights, color=colour, alpha=0.75, lw=0)
+        axes.plot(times, heights, color=colour, lw=0.8)
+        axes.plot((0, length), (zero, zero), color=GREY, lw=0.5)
+        axes.text(length * 1.01, floor, f"#{own.neuron[topic]}", fontsize=SMALL, color="0.35")
+    axes.set(xlim=(0, length), ylim=(floors[-1] - 0.1, 1.05))
+    axes.tick_params(length=0, labelsize=8)
+    axes.set(xticks=[], yticks=floors + 0.4)
+    axes.set_yticklabels([label_of(own.topics[topic]) for topic in topics])
+    axes.spines[:].set_visible(False)
 
 
 # --- lambda ---------------------------------------------------------------------------------------
@@ -395,6 +399,9 @@ def draw_tradeoff(
     output: str | Path,
 ) -> None:
     """What the interpretive loss costs and brings (section 2.1), on validation clips, by lambda.
+
+    LSTM-B is no point of the curve but a line, since it may differ from LSTM-I in more than lambda;
+    ``sweep.lambdas`` may hold 0.
 
     Args:
         table_path: CSV, from `tabulate_lambda`.
@@ -410,25 +417,33 @@ def draw_tradeoff(
         found[float(model.removeprefix("lambda-"))].append(read_json(path)["val"])
     without = [read_json(path)["val"] for path in baseline]
     place = np.arange(len(lambdas))
-    best = int((table["row"] == "chosen").argmax())
-    with figure(output, width=WIDTH, height=2.3, dpi=DPI) as drawn:
+    chosen = int((table["row"] == "chosen").argmax())
+    with figure(output, width=WIDTH, height=2.6, dpi=DPI) as drawn:
         bleu, *others = drawn.subplots(1, 1 + len(TRADED))
         error = [table["BLEU-4"] - table["BLEU-4 low"], table["BLEU-4 high"] - table["BLEU-4"]]
         bleu.errorbar(place, table["BLEU-4"], yerr=error, fmt="o-", color=COLOURS[0], ms=4,
-                      capsize=2.5, lw=1.2)  # fmt: skip
+                      capsize=2.5, lw=1.2, label="LSTM-I, interval over clips")  # fmt: skip
         bleu.set_title("BLEU-4", fontsize=8)
         for axes, (measure, title) in zip(others, TRADED.items(), strict=True):
             by_lambda = [[one[measure] for one in found[value]] for value in lambdas]
+            axes.plot(place, [np.mean(values) for values in by_lambda], color=COLOURS[0], lw=1.2,
+                      label="LSTM-I, mean of seeds")  # fmt: skip
             for x, values in zip(place, by_lambda, strict=True):
-                axes.plot([x] * len(values), values, "o", color=COLOURS[0], ms=3, alpha=0.5)
-            axes.plot(place, [np.mean(values) for values in by_lambda], color=COLOURS[0], lw=1.2)
+                axes.plot([x] * len(values), values, "o", color=COLOURS[0], ms=3, alpha=0.6,
+                          label="" if x else "a seed")  # fmt: skip
             values = [one[measure] for one in without]
-            axes.axhline(np.mean(values), color=COLOURS[1], lw=1.2, ls="--")
+            axes.axhline(np.mean(values), color=COLOURS[1], lw=1.2, ls="--",
+                         label="LSTM-B, mean and range")  # fmt: skip
             axes.axhspan(min(values), max(values), color=COLOURS[1], alpha=0.15, lw=0)
             axes.set_title(title, fontsize=8)
         for axes in (bleu, *others):
-            axes.axvline(best, color=GREY, lw=5, alpha=0.35, zorder=0)
+            axes.axvline(chosen, color=GREY, lw=6, alpha=0.35, zorder=0, label="chosen lambda")
             axes.set_xticks(place, [f"{value:g}" for value in lambdas])
             axes.set_xlabel("lambda", fontsize=8)
             axes.set_xlim(-0.4, len(place) - 0.6)
             axes.tick_params(labelsize=SMALL)
+        looks = {}
+        for axes in (bleu, others[0]):
+            looks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        drawn.legend(looks.values(), looks.keys(), loc="outside upper center", ncols=5,
+                     fontsize=SMALL, handlelength=1.5, columnspacing=1.2)  # fmt: skip
