@@ -26,7 +26,6 @@ from seewhy.corpora.canonical import SPLITS
 from seewhy.files import whole_file
 
 
-@torch.no_grad()
 def trace_neurons(
     captioner_path: str | Path,
     features: Mapping[str, str | Path],
