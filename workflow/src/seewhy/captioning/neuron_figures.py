@@ -230,7 +230,7 @@ def sample_clips(
     most: int,
     seed: int,
 ) -> list[Sample]:
-    """Draw clips with two topics or more at random, and choose topics to show with each.
+    """Draw clips with topics at random, and choose topics to show with each.
 
     Topics are the same for all models, and their names share no word:
 
@@ -254,7 +254,7 @@ def sample_clips(
     samples = []
     for row in np.random.default_rng(seed).permutation(np.flatnonzero(known)):
         relevant = _distinct_names([t for t in rarest if s[row, t]], names, [], most)
-        if len(relevant) < 2:
+        if not relevant:
             continue
         confusable = [t for t in np.argsort(-predicted[row], kind="stable")
                       if readable[t] and not s[row, t]]  # fmt: skip
@@ -316,7 +316,7 @@ def draw_neurons(
         seed: of the choice of clips.
 
     Raises:
-        InputError: see `read_traces`; or no clip has two topics that can be shown.
+        InputError: see `read_traces`; or no clip has a topic that can be shown.
     """
     traces, s = read_traces(paths, topics)
     captions = read_table(corpus, "captions").groupby("clip")["text"].agg(list)
@@ -327,7 +327,7 @@ def draw_neurons(
         samples = sample_clips(traces, s, known, n=clips, most=most, seed=seed)
         if not samples:
             raise InputError(
-                f"{topics}: no test clip with captions has two topics that can be shown; lower "
+                f"{topics}: no test clip with captions has a topic that can be shown; lower "
                 "neurons.least_clips, or use more clips"
             )
         with figure(output, width=WIDTH, height=0.7 + 1.95 * len(samples), dpi=DPI) as drawn:
@@ -442,6 +442,7 @@ def draw_tradeoff(
             axes.set_xlabel("lambda", fontsize=8)
             axes.set_xlim(-0.4, len(place) - 0.6)
             axes.tick_params(labelsize=SMALL)
+        drawn.supylabel("on validation clips", fontsize=8)
         looks = {}
         for axes in (bleu, others[0]):
             looks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
