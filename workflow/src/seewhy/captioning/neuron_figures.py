@@ -196,9 +196,10 @@ def draw_activations(
 def _draw_means(axes: Axes, with_topic: np.ndarray, without: np.ndarray, named: np.ndarray) -> None:
     """One panel of `draw_activations`; all [v], `named` marks the neuron of the topic."""
     place = np.arange(len(named))
-    axes.vlines(place, 0, with_topic, color=PALE, lw=1.0, label="mean over clips with the topic")
+    thin = min(1.0, 200 / len(named))  # points, so that the lines of many neurons stay apart
+    axes.vlines(place, 0, with_topic, color=PALE, lw=thin, label="mean over clips with the topic")
     more = with_topic > without
-    axes.vlines(place[more], without[more], with_topic[more], color=COLOURS[0], lw=1.0,
+    axes.vlines(place[more], without[more], with_topic[more], color=COLOURS[0], lw=thin,
                 label="its lead over the clips without it")  # fmt: skip
     axes.plot(place, without, color="black", lw=0.8, label="mean over clips without it")
     axes.vlines(place[named], 0, with_topic[named], color=COLOURS[1], lw=2.2,
@@ -249,8 +250,7 @@ def sample_clips(
     names = next(iter(traces.values())).topics
     readable = np.all([own.readable for own in traces.values()], axis=0)
     predicted = np.mean([own.predicted for own in traces.values()], axis=0)
-    rarest, frequency = np.argsort(s.sum(axis=0), kind="stable"), s.sum(axis=0)
-    rarest = [topic for topic in rarest if readable[topic] and frequency[topic]]
+    rarest = [t for t in np.argsort(s.sum(axis=0), kind="stable") if readable[t]]
     samples = []
     for row in np.random.default_rng(seed).permutation(np.flatnonzero(known)):
         relevant = _distinct_names([t for t in rarest if s[row, t]], names, [], most)
