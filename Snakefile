@@ -35,3 +35,6 @@ rule all:
         "results/refinement.csv",
         rules.draw_refinement.output,
         f"results/refined/{REFINED}.csv" if CORRECTIONS else [],
+        rules.draw_activations.output,
+        rules.draw_neurons.output,
+        rules.draw_tradeoff.output,

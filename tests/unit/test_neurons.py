@@ -61,7 +61,7 @@ def test_topics_of_too_few_clips_are_not_measured(splits):
     train_s[:, 1] = 0
     train_s[:4, 1] = 1
     assert measurable(train_s, test.s, 5).tolist() == [0, *range(2, TOPICS)]
-    with pytest.raises(ValueError, match="no topic is in 300 train and 300 test clips"):
+    with pytest.raises(ValueError, match="no topic is in 300 train and 300 held-out clips"):
         measurable(train.s, test.s, 300)
 
 
@@ -83,6 +83,11 @@ def test_a_sparse_autoencoder_finds_planted_directions():
     assert near.mean() > by_chance.mean() + 0.15
 
 
+def measured(value):
+    """Every measure of test clips is `value`; of validation clips it is another."""
+    return {"test": dict.fromkeys(MEASURES, value), "val": dict.fromkeys(MEASURES, 0.1)}
+
+
 def test_the_table_pairs_seeds(tmp_path):
     paths = []
     values = {"I": (0.9, 0.8), "B": (0.7, 0.65)}
@@ -91,10 +96,10 @@ def test_the_table_pairs_seeds(tmp_path):
             folder = tmp_path / "captioner"
             folder.mkdir(exist_ok=True)
             paths.append(folder / f"{model}-seed{seed}.plain.json")
-            paths[-1].write_text(json.dumps(dict.fromkeys(MEASURES, value)))
+            paths[-1].write_text(json.dumps(measured(value)))
     (tmp_path / "sweep").mkdir()
     paths.append(tmp_path / "sweep/lambda-3.0-seed1.plain.json")
-    paths[-1].write_text(json.dumps(dict.fromkeys(MEASURES, 0.5)))
+    paths[-1].write_text(json.dumps(measured(0.5)))
     tabulate_interpretability(paths, tmp_path / "table.csv", confidence=0.95)
     table = pd.read_csv(tmp_path / "table.csv").set_index("row")
     assert list(table.index) == [

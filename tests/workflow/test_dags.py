@@ -156,7 +156,7 @@ def perturbed(value):
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return value + 2
+        return value - 1 if value > 2 else value + 2  # more seeds than there are change nothing
     if isinstance(value, float):
         return value * 0.99
     if isinstance(value, list):

@@ -4,11 +4,16 @@ REQUIRED INPUTS:
     models/<set>/<model>-seed<seed>.safetensors
     data/captioning/features/<split>.h5
     data/captioning/topics/vectors.csv
+    data/captioning/frames/test.h5, data/captioning/corpus/, results/lambda.csv   for the figures
 
 OUTPUTS:
     results/neurons/<set>/<model>-seed<seed>.<variant>.csv    topics of each neuron (read_neurons)
-    results/neurons/<set>/<model>-seed<seed>.<variant>.json   how well they hold
+    results/neurons/<set>/<model>-seed<seed>.<variant>.json   how well they hold, on
+                                                              test and on validation clips
+    results/neurons/<set>/<model>-seed<seed>.traces.h5        activations on test clips (trace_neurons)
     results/interpretability.csv                              (score_interpretability)
+    results/figures/activations.png, neurons.png              Figures 3 and 4 of the paper
+    results/figures/tradeoff.png                              interpretability and BLEU-4 by lambda
 
 <variant> is `plain`, `rotated` (a control) or `sparse` (codes of a sparse autoencoder).
 """
@@ -19,6 +24,11 @@ MEASURED = [
     *expand("results/neurons/captioner/B-seed{seed}.sparse.json", seed=SEEDS),
     *expand("results/neurons/{model}.plain.json", model=SWEPT),
 ]
+
+# Traced are LSTM-I and LSTM-B of the first seed.
+TRACED = expand(
+    "results/neurons/captioner/{model}-seed{seed}.traces.h5", model=["I", "B"], seed=SEEDS[0]
+)
 
 
 rule read_neurons:
@@ -73,3 +83,113 @@ rule score_interpretability:
         evaluation=section("evaluation"),
     script:
         "../scripts/score_interpretability.py"
+
+
+rule trace_neurons:
+    input:
+        model="models/{set}/{model}-seed{seed}.safetensors",
+        train="data/captioning/features/train.h5",
+        val="data/captioning/features/val.h5",
+        test="data/captioning/features/test.h5",
+        topics="data/captioning/topics/vectors.csv",
+    output:
+        "results/neurons/{set}/{model}-seed{seed}.traces.h5",
+    log:
+        "logs/trace_neurons/{set}/{model}-seed{seed}.log",
+    benchmark:
+        "benchmarks/trace_neurons/{set}/{model}-seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("trace_neurons.py"),
+        neurons=section("neurons"),
+    script:
+        "../scripts/trace_neurons.py"
+
+
+rule draw_activations:
+    input:
+        traces=TRACED,
+        topics="data/captioning/topics/vectors.csv",
+    output:
+        report(
+            "results/figures/activations.png",
+            caption="../report/activations.rst",
+            category="Captioning",
+            labels={"figure": "3: activations by topic"},
+        ),
+    log:
+        "logs/draw_activations.log",
+    benchmark:
+        "benchmarks/draw_activations.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_activations.py"),
+    script:
+        "../scripts/draw_activations.py"
+
+
+rule draw_neurons:
+    input:
+        frames="data/captioning/frames/test.h5",
+        traces=TRACED,
+        topics="data/captioning/topics/vectors.csv",
+        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+    output:
+        report(
+            "results/figures/neurons.png",
+            caption="../report/neurons.rst",
+            category="Captioning",
+            labels={"figure": "4: neurons through time"},
+        ),
+    log:
+        "logs/draw_neurons.log",
+    benchmark:
+        "benchmarks/draw_neurons.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_neurons.py"),
+    script:
+        "../scripts/draw_neurons.py"
+
+
+rule draw_tradeoff:
+    input:
+        table="results/lambda.csv",
+        swept=expand("results/neurons/{model}.plain.json", model=SWEPT),
+        baseline=expand(
+            "results/neurons/captioner/B-seed{seed}.plain.json",
+            seed=SEEDS[: config["sweep"]["seeds"]],
+        ),
+    output:
+        report(
+            "results/figures/tradeoff.png",
+            caption="../report/tradeoff.rst",
+            category="Captioning",
+            labels={"figure": "interpretability and BLEU-4 by lambda"},
+        ),
+    log:
+        "logs/draw_tradeoff.log",
+    benchmark:
+        "benchmarks/draw_tradeoff.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_tradeoff.py"),
+    script:
+        "../scripts/draw_tradeoff.py"

@@ -29,8 +29,14 @@ _STYLE = {
 
 
 @contextlib.contextmanager
-def figure(path: str | Path, *, width: float, height: float) -> Iterator[Figure]:
+def figure(path: str | Path, *, width: float, height: float, dpi: int = 110) -> Iterator[Figure]:
     """Yield a figure of `width` x `height` inches; it is written to `path` when the block ends.
+
+    Args:
+        path: PNG.
+        width: inches; 7.2 is the width of a printed page's text.
+        height: inches.
+        dpi: pixels an inch.
 
     The file holds no date, so equal figures are equal files.
     """
@@ -40,7 +46,7 @@ def figure(path: str | Path, *, width: float, height: float) -> Iterator[Figure]
         try:
             yield drawn
             with whole_file(path) as temporary:
-                drawn.savefig(temporary, metadata={"Software": None})
+                drawn.savefig(temporary, dpi=dpi, metadata={"Software": None})
         finally:
             plt.close(drawn)
 

@@ -63,6 +63,7 @@ VARIANTS = {
     "sparse": "a sparse autoencoder's codes",
 }
 REFERENCE = "LSTM-I"
+HELD_OUT = ("test", "val")
 
 
 class Read(NamedTuple):
@@ -111,6 +112,14 @@ def measure(
 def measurable(train_s: Tensor, held_out_s: Tensor, least_clips: int) -> np.ndarray:
     """Topics that at least so many clips of both splits have, and as many lack.
 
+    Args:
+        train_s: topic vectors of the train clips, [c, t].
+        held_out_s: of the held-out clips.
+        least_clips: that number.
+
+    Returns:
+        The topics' columns in ascending order, [topics].
+
     Raises:
         ValueError: there is none.
     """
@@ -120,7 +129,8 @@ def measurable(train_s: Tensor, held_out_s: Tensor, least_clips: int) -> np.ndar
         enough &= np.minimum(count, len(s) - count) >= least_clips
     if not enough.any():
         raise ValueError(
-            f"no topic is in {least_clips} train and {least_clips} test clips, and not in as many"
+            f"no topic is in {least_clips} train and {least_clips} held-out clips, and not in as "
+            "many"
         )
     return np.flatnonzero(enough)
 
@@ -159,7 +169,8 @@ def read_neurons(
         topics: s of all clips (CSV, from `mine_topics`).
         table_path: CSV, see :meth:`.reading.Preferences.table`, with a column `f`: `post-hoc`, or
             `own` for the f that the captioner was trained with.
-        measures_path: JSON, see `measure`, and `explained` for the autoencoder.
+        measures_path: JSON, see `measure`: on `test` clips, and on `val` clips, where lambda is
+            chosen (mind that f stops early on them); and `explained` for the autoencoder.
         variant: one of `VARIANTS`.
         own: whether the captioner was trained with an f.
         seed: of f, the rotation and the autoencoder.
@@ -169,27 +180,58 @@ def read_neurons(
     Raises:
         InputError: an unreadable file, features of another backbone, or no topic to measure.
     """
-    captioner, _, opened = load_for(captioner_path, *(features[split] for split in SPLITS))
-    files = dict(zip(SPLITS, opened, strict=True))
-    vectors = read_topic_vectors(topics)
-    names = list(vectors.columns)
-    s = {split: vectors_of(vectors, file.clips, split=split) for split, file in files.items()}
+    captioner, files, names, s = open_splits(captioner_path, features, topics)
     means, extra = _means(captioner, files, variant, seed, sparse)
-    read = {split: Read(means[split], torch.from_numpy(s[split])) for split in SPLITS}
+    read = {split: Read(means[split], s[split]) for split in SPLITS}
     f = fit_interpreter(*read["train"], *read["val"], hidden=captioner.shape.interpreter, seed=seed)
     found = prefer(f, *read["train"])
     tables = [found.table(names).assign(f="post-hoc")]
     if own and variant == "plain":
         tables.append(prefer(captioner.interpreter, *read["train"]).table(names).assign(f="own"))
     try:
-        measures = measure(f, found, read["train"], read["test"], least_clips=least_clips)
+        measures = {
+            split: measure(f, found, read["train"], read[split], least_clips=least_clips)
+            for split in HELD_OUT
+        }
     except ValueError as error:
-        raise InputError(
-            f"{topics}: {error}; lower neurons.least_clips, mine fewer topics, or use more clips"
-        ) from None
+        raise nothing_to_measure(topics, error) from None
     with whole_file(table_path) as temporary:
         pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
     write_json(measures_path, measures | extra)
+
+
+def open_splits(
+    captioner_path: str | Path, features: Mapping[str, str | Path], topics: str | Path
+) -> tuple[Captioner, dict[str, FeatureFile], list[str], dict[str, Tensor]]:
+    """A captioner with the features that it reads and the topics of their clips.
+
+    Args:
+        captioner_path: from `train_captioner`.
+        features: for each of `SPLITS` its CNN features.
+        topics: s of all clips (CSV, from `mine_topics`).
+
+    Returns:
+        The captioner, for each split its features, the names of the topics, and for each split
+        the topic vectors in the order of its features, uint8 [c, t].
+
+    Raises:
+        InputError: an unreadable file, features of another backbone, or clips without topics.
+    """
+    captioner, _, opened = load_for(captioner_path, *(features[split] for split in SPLITS))
+    files = dict(zip(SPLITS, opened, strict=True))
+    vectors = read_topic_vectors(topics)
+    s = {
+        split: torch.from_numpy(vectors_of(vectors, file.clips, split=split))
+        for split, file in files.items()
+    }
+    return captioner, files, list(vectors.columns), s
+
+
+def nothing_to_measure(topics: str | Path, error: ValueError) -> InputError:
+    """What the user is told where `measurable` finds no topic in the file `topics`."""
+    return InputError(
+        f"{topics}: {error}; lower neurons.least_clips, mine fewer topics, or use more clips"
+    )
 
 
 def _means(
@@ -233,7 +275,7 @@ def tabulate_interpretability(
     *,
     confidence: float,
 ) -> None:
-    """Write the measures of all networks, and what LSTM-I has over each, seed by seed.
+    """Write the measures on test clips, and what LSTM-I has over each network, seed by seed.
 
     Intervals are Student's, over the training seeds: what another seed would give.
 
@@ -245,7 +287,7 @@ def tabulate_interpretability(
     """
     values: dict[str, dict[int, dict[str, float]]] = {}
     for path in map(Path, measures):
-        values.setdefault(_row_of(path), {})[model_and_seed(path)[1]] = read_json(path)
+        values.setdefault(_row_of(path), {})[model_and_seed(path)[1]] = read_json(path)["test"]
     rows = [
         _summary(row, "network", list(by_seed.values()), confidence)
         for row, by_seed in values.items()
