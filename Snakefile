@@ -34,7 +34,7 @@ rule all:
         rules.draw_lambda.output,
         "results/refinement.csv",
         rules.draw_refinement.output,
-        f"results/refined/{REFINED}.csv" if CORRECTIONS else [],
+        rules.refined_captioner.input,
         rules.draw_activations.output,
         rules.draw_neurons.output,
         rules.draw_tradeoff.output,

@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +21,23 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data at ../shared/data")
     return SHARED_DATA
+
+
+@pytest.fixture
+def made_features(tmp_path):
+    """Write a file of random CNN features, and give its path."""
+
+    def make(*, clips, n, d, split="train", seed=0):
+        path = tmp_path / f"{split}-{clips}-{seed}.h5"
+        random = np.random.default_rng(seed)
+        with h5py.File(path, "w") as file:
+            file["features"] = random.random((clips, n, d), dtype=np.float32)
+            file["lengths"] = np.full(clips, n)
+            file["clip"] = [f"{split}{number:05d}" for number in range(clips)]
+            file.attrs["weights"] = "made up"
+        return path
+
+    return make
 
 
 @pytest.fixture

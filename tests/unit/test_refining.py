@@ -1,4 +1,4 @@
-"""The human in the loop: eq. 10 against a literal re-reading, doses, halves, directions."""
+"""The human in the loop: eq. 10 against literal re-readings, doses, parts, directions."""
 
 import copy
 
@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.decode import beam_search
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.captioning.reading import Preferences
 from seewhy.captioning.refining import (
     Clips,
     RefinementPlan,
-    find_dose,
+    Refiner,
+    least_change,
     propagate,
     random_direction,
     says,
@@ -23,9 +25,10 @@ SHAPE = CaptionerShape(
     vocabulary=9, topics=3, cnn=6, encoder=4, embedding=3, decoder=5, attention=4, interpreter=7
 )
 PLAN = dict(
-    direction="contribution", dose="caption", margin=2.0, mu=0.01, anchor=0.5, anchor_clips=2,
-    steps=3, learning_rate=0.01,
+    direction="contribution", weights="rectifier", dose="caption", margin=0.5, parts=2, most=60.0,
+    threshold=0.1, mu=0.01, anchor=0.5, anchor_clips=2, steps=3, learning_rate=0.01,
 )  # fmt: skip
+DECODING = {"beam": 3, "max_words": 6}
 
 
 @pytest.fixture
@@ -101,19 +104,145 @@ def test_the_anchor_holds_other_clips(captioner):
     assert moved[1] < 0.5 * moved[0]
 
 
-def test_the_smallest_dose_that_says_a_word_is_found(captioner):
+def test_parts_share_out_the_whole(captioner):
+    clips = some_clips(1, n=7, lengths=[6])
+    views = clips.with_parts(3)
+    assert views.lengths.tolist() == [6, 2, 2, 2]
+    parts = [views.cnn[k, : views.lengths[k]] for k in (1, 2, 3)]
+    torch.testing.assert_close(torch.cat(parts), views.cnn[0, :6])
+    assert clips.with_parts(1).lengths.tolist() == [6]
+    assert some_clips(1, n=1).with_parts(2).lengths.tolist() == [1, 1]
+
+
+def test_the_closed_form_is_the_minimum_of_equation_10():
+    """Eq. 10 before the ReLU for one neuron that is to gain 1, frame by frame, by descent."""
+    generator = torch.Generator().manual_seed(0)
+    seen, train = (torch.randn(n, 4, generator=generator, dtype=torch.double) for n in (3, 30))
+    mu, anchor = 0.2, 0.7
+    w = torch.zeros(4, dtype=torch.double, requires_grad=True)
+    optimizer = torch.optim.LBFGS([w], max_iter=200, tolerance_grad=1e-12)
+
+    def loss():
+        optimizer.zero_grad()
+        gains = sum((w @ x - 1) ** 2 for x in seen) / len(seen)
+        moved = sum((w @ x) ** 2 for x in train) / len(train)
+        total = gains + mu * (w @ w) + anchor * moved
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    found = least_change(seen, train.T @ train / len(train), mu, anchor)
+    torch.testing.assert_close(found, w.detach(), rtol=1e-6, atol=1e-8)
+
+
+@pytest.fixture
+def refiner_of(captioner, made_features):
+    """A refiner for a plan; train and validation clips share one made-up file."""
+
+    def make(**changes):
+        file = FeatureFile(made_features(clips=12, n=5, d=SHAPE.cnn))
+        s = (torch.rand(12, SHAPE.topics, generator=torch.Generator().manual_seed(5)) > 0.5).int()
+        s[0] = 1
+        own = copy.deepcopy(captioner).requires_grad_(False)
+        return Refiner(
+            own, (file, s), (file, s), RefinementPlan(**PLAN | changes), DECODING, seed=0
+        )
+
+    return make
+
+
+def word_that_a_push_brings(refiner, seen, direction):
+    """A word that the captioner says at a large dose and not without."""
+    encoder = refiner.captioner.encoder
     with torch.no_grad():
-        V = captioner.encoder(*some_clips(1))[0]
-    direction = torch.randn(V.shape[1], generator=torch.Generator().manual_seed(1))
-    doses = (0.5, 2.0, 8.0, 32.0)
-    said = [
-        set(beam_search(captioner, (V + a * direction)[None], torch.tensor([len(V)]))[0].words)
-        for a in doses
-    ]
-    for word in range(4, SHAPE.vocabulary):
-        expected = next((a for a, words in zip(doses, said, strict=True) if word in words), None)
-        assert find_dose(captioner, V, direction, [word], doses) == expected
-    assert find_dose(captioner, V, direction, [], doses) is None
+        V = encoder(*seen)
+        pushed = beam_search(refiner.captioner, V + 40 * direction, seen.lengths, **DECODING)[0]
+    before = refiner.caption(encoder, seen)[0]
+    return next(iter(set(pushed.words) - set(before.words)), None)
+
+
+@pytest.mark.parametrize("weights", ["rectifier", "encoder"])
+def test_the_dose_is_the_smallest_that_brings_the_word(refiner_of, weights):
+    refiner = refiner_of(weights=weights, parts=1, steps=1)
+    seen = some_clips(1)
+    tried = 0
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        direction = torch.rand(SHAPE.neurons, generator=generator)
+        word = word_that_a_push_brings(refiner, seen, direction)
+        correction = refiner.correct(seen, direction, [word]) if word else None
+        if correction is None or correction.dose is None:
+            continue
+        tried += 1
+        least = correction.dose - refiner.plan.margin
+        doses = refiner.plan.doses()
+        assert least == pytest.approx(min(doses, key=lambda a: abs(a - least)))
+        fixed = {
+            dose: refiner_of(weights=weights, dose=dose, parts=1, steps=1)
+            for dose in [a for a in doses if a <= least * 1.0001][-2:]
+        }
+        for dose, other in fixed.items():
+            if weights == "rectifier":
+                refined = other.correct(seen, direction, [word]).encoder
+                caption = other.caption(refined, seen)[0]
+            else:  # the dose is looked for before any weight has moved
+                with torch.no_grad():
+                    V = other.captioner.encoder(*seen) + dose * direction
+                caption = beam_search(other.captioner, V, seen.lengths, **DECODING)[0]
+            assert says(caption, [word]) == (dose > least * 0.9999)
+    assert tried >= 2, "no direction brought a word: the test means nothing"
+
+
+def test_a_correction_raises_the_seen_frames_by_the_dose_and_others_by_less(refiner_of):
+    refiner = refiner_of(dose=2.0, threshold=0.0, mu=1e-6, anchor=1e-3)
+    seen, direction = some_clips(1), torch.zeros(SHAPE.neurons)
+    direction[3] = 1.0
+    old, new = refiner.captioner.encoder, refiner.correct(seen, direction, []).encoder
+    change = (new.rectifier.weight - old.rectifier.weight).abs().sum(dim=1)
+    assert (change > 0).nonzero().flatten().tolist() == [3]
+    x = []
+    hook = old.rectifier.register_forward_pre_hook(lambda _, inputs: x.append(inputs[0]))
+    old(*seen), old(*some_clips(20))
+    hook.remove()
+    gain = [(new.rectifier(one) - old.rectifier(one))[..., 3] for one in x]
+    assert float(gain[0].mean()) == pytest.approx(2.0, rel=1e-4)
+    assert float(gain[1].abs().mean()) < 2.0
+
+
+def test_no_dose_leaves_the_encoder_as_it_is(refiner_of):
+    refiner = refiner_of()
+    correction = refiner.correct(some_clips(1), torch.zeros(SHAPE.neurons), [4])
+    if correction.dose is None:
+        assert correction.encoder is refiner.captioner.encoder
+    assert refiner.correct(some_clips(1), torch.ones(SHAPE.neurons), []).dose is None
+
+
+def test_accepted_corrections_stay_while_others_follow(refiner_of):
+    """With the first clip among those that are held, the second correction moves it less."""
+    first, second = some_clips(1), some_clips(1)
+    d = torch.ones(SHAPE.neurons)
+    moved = {}
+    for accept in (True, False):
+        refiner = refiner_of(dose=1.0, threshold=0.0, mu=1e-4, anchor=0.01)
+        correction = refiner.correct(first, d, [])
+        if accept:
+            refiner.accept(correction, first)
+        else:
+            refiner.captioner.encoder = correction.encoder
+        with torch.no_grad():
+            before = refiner.captioner.encoder(*first)
+            after = refiner.correct(second, d, []).encoder(*first)
+        moved[accept] = float((after - before).abs().mean())
+    assert moved[True] < moved[False]
+
+
+def test_a_signed_captioner_has_no_rectifier_to_refine(refiner_of, captioner):
+    captioner.encoder.rectifier = None
+    with pytest.raises(ValueError, match="no rectifier"):
+        refiner_of()
+    assert refiner_of(weights="encoder", dose=1.0).correct(
+        some_clips(1), torch.ones(SHAPE.neurons), []
+    ).dose == 1.0  # fmt: skip
 
 
 def test_directions_are_weighted_mean_activations():

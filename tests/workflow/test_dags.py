@@ -44,7 +44,7 @@ def covers(paths, file):
 def checkout(tmp_path_factory):
     """A copy of the workflow without any of its outputs."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in ("Snakefile", "params.yaml", "dvc.yaml"):
+    for name in ("Snakefile", "params.yaml", "corrections.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
     for name in ("workflow", "envs", "profiles"):
         shutil.copytree(

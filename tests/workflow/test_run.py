@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-FILES = ("Snakefile", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
+FILES = ("Snakefile", "params.yaml", "corrections.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
 FOLDERS = ("workflow", "envs", "profiles")
 ENVIRONMENT = {
     **os.environ,

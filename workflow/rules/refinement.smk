@@ -25,6 +25,10 @@ CORRECTED = [
 ]
 REFINED = f"{config['refinement']['model']}-seed{SEEDS[0]}"
 CORRECTIONS = config["refinement"]["corrections"]
+if CORRECTIONS and not os.path.isfile(CORRECTIONS):
+    raise WorkflowError(
+        f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it, or set it to null"
+    )
 REFINEMENT = json.dumps(
     {
         key: value
@@ -153,6 +157,12 @@ rule draw_refinement:
         code=code("draw_refinement.py"),
     script:
         "../scripts/draw_refinement.py"
+
+
+rule refined_captioner:
+    input:
+        f"results/refined/{REFINED}.csv" if CORRECTIONS else [],
+    localrule: True
 
 
 rule refine_captioner:

@@ -151,7 +151,7 @@ def choose_cases(
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
-        InputError: an unreadable file, or not a single case.
+        InputError: an unreadable file, or features of another backbone.
     """
     words, vectors = TopicWords.load(topics), read_topic_vectors(vectors_path)
     strict, known = words.strict(), set(words.words)
@@ -175,13 +175,8 @@ def choose_cases(
         agreed, topic = max(missed, default=(0.0, -1))
         if agreed >= AGREED:
             rows.append((clip, words.names[topic], " ".join(strict[topic]), agreed))
-    if not rows:
-        raise InputError(
-            f"{features_path}: no clip that all captioners get wrong misses a topic with words of "
-            "its own; use more clips or more topics"
-        )
     if len(rows) < cases:
-        log.warning("%d cases, fewer than refinement.cases (%d)", len(rows), cases)
+        log.warning("%d cases, refinement.experiment.cases is %d", len(rows), cases)
     rows.sort()
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:cases])
     picked = pd.DataFrame([rows[row] for row in chosen], columns=CASE)

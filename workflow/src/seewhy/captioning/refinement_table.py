@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,15 +95,23 @@ def tabulate_refinement(
 
 
 def _shares(record: Mapping[str, Any]) -> dict[str, float]:
-    cases, others = record["cases"], max(1, len(record["before"]) - 1)
-    return {
-        "corrected": float(np.mean([case["corrected"] for case in cases])),
-        "unanswered": float(np.mean([case["dose"] is None for case in cases])),
-        "others changed": float(np.mean([len(case["changed"]) / others for case in cases])),
-        "false positives": float(
-            np.mean([case["gained"] / max(1, case["without"]) for case in cases])
-        ),
-    }
+    others = max(1, len(record["before"]) - 1)
+    by_case = [
+        {
+            "corrected": case["corrected"],
+            "unanswered": case["dose"] is None,
+            "others changed": len(case["changed"]) / others,
+            "false positives": case["gained"] / max(1, case["without"]),
+        }
+        for case in record["cases"]
+    ]
+    return {name: _mean(case[name] for case in by_case) for name in SHARES}
+
+
+def _mean(values: Iterable[float]) -> float:
+    """The mean; not a number where there is nothing."""
+    values = list(values)
+    return float(np.mean(values)) if values else math.nan
 
 
 def _intervals(by_seed: Sequence[Mapping[str, float]], confidence: float) -> dict[str, float]:
@@ -126,7 +135,7 @@ def _scores(
         cases = [case["changed"] | {case["clip"]: case["whole"]} for case in record["cases"]]
         each = _rescored(original, [*cases, record["in_turn"]["changed"]], scorer, record["before"])
         *single, last = (scores.corpus() for scores in each)
-        after.append({name: np.mean([one[name] for one in single]) for name in SCORES})
+        after.append({name: _mean(one[name] for one in single) for name in SCORES})
         in_turn.append(last)
     intervals = bootstrap.of(before)
     columns: dict[str, float] = {}
@@ -134,8 +143,8 @@ def _scores(
         own = intervals[name]
         columns |= {f"{name} before": own.value, f"{name} before low": own.low}
         columns |= {f"{name} before high": own.high}
-        columns[f"{name} after"] = np.mean([one[name] for one in after])
-        columns[f"{name} in turn"] = np.mean([one[name] for one in in_turn])
+        columns[f"{name} after"] = _mean(one[name] for one in after)
+        columns[f"{name} in turn"] = _mean(one[name] for one in in_turn)
     return columns
 
 
