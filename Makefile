@@ -22,7 +22,7 @@ test: setup lint  ## all tests
 evidence: setup  ## keep the tables and figures of this run in git, with the machine they come from
 	snakemake --dry-run all | grep -q "Nothing to be done"
 	mkdir -p results/evidence/default
-	cp results/table1.csv results/table2.csv results/lambda.csv results/interpretability.csv results/topics.json results/evidence/default/
+	cp results/table1.csv results/table2.csv results/table3.csv results/lambda.csv results/interpretability.csv results/topics.json results/evidence/default/
 	cp results/figures/*.png results/evidence/default/
 	cp params.yaml results/evidence/default/params.yaml
 	(date -u +%F; uname -srm; nproc; git log -1 --format=%h -- workflow params.yaml) > results/evidence/default/machine.txt

@@ -14,6 +14,7 @@ include: "workflow/rules/topics.smk"
 include: "workflow/rules/captioning.smk"
 include: "workflow/rules/neurons.smk"
 include: "workflow/rules/refinement.smk"
+include: "workflow/rules/transfer.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -25,6 +26,7 @@ rule all:
     input:
         "results/table1.csv",
         "results/table2.csv",
+        "results/table3.csv",
         "results/lambda.csv",
         "results/interpretability.csv",
         rules.draw_puppets.output,

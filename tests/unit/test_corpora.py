@@ -1,11 +1,15 @@
 """The canonical form and its adapters, on good and on broken input."""
 
+import json
+import shutil
+
 import pandas as pd
 import pytest
 
 from seewhy.corpora.canonical import check_table, read_table, schema, write_tables
 from seewhy.corpora.importing import import_corpus
 from seewhy.corpora.sources import SOURCES, source_files
+from seewhy.corpora.ucf11 import ACTIONS, GROUPS, VIDEOS
 from seewhy.errors import InputError
 
 CLIPS = {"clip": ["a", "b"], "split": ["train", "test"], "video": ["a.mp4", "b.mp4"]}
@@ -216,9 +220,104 @@ def test_a_mapping_cut_short_is_refused(msvd, tmp_path):
         import_corpus("msvd", msvd, tmp_path / "a")
 
 
+# --- ucf11 ----------------------------------------------------------------------------------------
+
+UCF11_STEMS = {"basketball": "shooting", "tennis_swing": "tennis", "walking": "walk_dog"}
+
+
+@pytest.fixture
+def ucf11(tmp_path):
+    """UCF11's layout with empty files: 11 actions of 25 groups, 1,600 videos in all."""
+    source = tmp_path / "UCF11_updated_mpg"
+    for action in ACTIONS:
+        stem = UCF11_STEMS.get(action, action)
+        (source / action / "Annotation" / f"v_{stem}_01").mkdir(parents=True)
+        (source / action / "Annotation" / f"v_{stem}_01/v_{stem}_01_01.mpg").touch()
+        for group in range(1, GROUPS + 1):
+            folder = source / action / f"v_{stem}_{group:02d}"
+            folder.mkdir()
+            for number in range(1, 7):
+                (folder / f"{folder.name}_{number:02d}.mpg").touch()
+    files = sorted(source.glob("*/v_*/*_06.mpg"))
+    for file in files[VIDEOS - 6 * GROUPS * len(ACTIONS) :]:
+        file.unlink()
+    return source
+
+
+def imported(source, folder, split="random", seed=0):
+    import_corpus("ucf11", source, folder, split=split, seed=seed)
+    labels = read_table(folder, "labels").set_index("clip")["label"]
+    return read_table(folder, "clips").assign(action=lambda clips: clips["clip"].map(labels))
+
+
+def test_ucf11_at_random_is_the_papers_half_and_half(ucf11, tmp_path):
+    clips = imported(ucf11, tmp_path / "a")
+    assert clips["split"].value_counts().to_dict() == {"test": 800, "train": 640, "val": 160}
+    assert set(clips["action"]) == set(ACTIONS)
+    shooting = clips[clips["video"].str.endswith("v_shooting_07_03.mpg")].iloc[0]
+    assert (shooting["action"], shooting["group"]) == ("basketball", "basketball 07")
+    assert not clips["video"].str.contains("Annotation").any()
+    assert '"remarks": []' in (tmp_path / "a/corpus.json").read_text()
+    parted = clips[clips["split"] != "val"].groupby("group")["split"].nunique()
+    assert (parted == 2).mean() > 0.5  # near doubles on both sides: hence the other split
+    again, other = imported(ucf11, tmp_path / "b"), imported(ucf11, tmp_path / "c", seed=1)
+    pd.testing.assert_frame_equal(clips, again)
+    assert (clips["split"] != other["split"]).any()
+
+
+def test_ucf11_by_groups_parts_no_group_and_leaves_every_action_everywhere(ucf11, tmp_path):
+    clips = imported(ucf11, tmp_path / "a", split="group")
+    assert (clips.groupby("group")["split"].nunique() == 1).all()
+    assert (clips.groupby("action")["split"].nunique() == 3).all()
+    shares = clips["split"].value_counts(normalize=True)
+    assert shares.to_dict() == pytest.approx({"test": 0.5, "train": 0.4, "val": 0.1}, abs=0.02)
+
+
+def test_other_endings_are_read_and_what_is_missing_or_misplaced_is_remarked(ucf11, tmp_path):
+    folder = ucf11 / "biking/v_biking_01"
+    first, second, third, *_ = sorted(folder.iterdir())
+    first.rename(first.with_suffix(".MPG"))
+    second.rename(second.with_suffix(".avi"))
+    third.rename(ucf11 / "biking" / third.name)
+    (folder / "._v_biking_01_01.mpg").touch()
+    (folder / "Thumbs.db").touch()
+    shutil.rmtree(ucf11 / "walking")
+    shutil.rmtree(ucf11 / "diving/v_diving_25")
+    clips = imported(ucf11, tmp_path / "a")
+    names = set(clips["video"].str.rsplit("/", n=1).str[1])
+    assert {"v_biking_01_01.MPG", "v_biking_01_02.avi"} <= names
+    assert not names & {"v_biking_01_03.mpg", "._v_biking_01_01.mpg", "Thumbs.db"}
+    remarks = " ".join(json.loads((tmp_path / "a/corpus.json").read_text())["remarks"])
+    for remark in (
+        "no videos of walking; get UCF11",
+        f"{len(clips)} videos, where UCF11 has 1600",
+        "diving: 24 groups, where UCF11 has 25",
+        f"1 videos are in no group folder such as v_shooting_01 and are left out (the first: "
+        f"{ucf11}/biking/v_biking_01_03.mpg)",
+    ):
+        assert remark in remarks
+
+
+def test_too_little_of_ucf11_is_refused(ucf11, tmp_path):
+    for action in ACTIONS[1:]:
+        shutil.rmtree(ucf11 / action)
+    for group in range(4, GROUPS + 1):
+        shutil.rmtree(ucf11 / f"basketball/v_shooting_{group:02d}")
+    with pytest.raises(InputError, match="3 groups cannot fill train, val and test; get UCF11"):
+        imported(ucf11, tmp_path / "a", split="group")
+    with pytest.raises(InputError, match=r"transfer\.ucf11\.split: 'half' is not one of random"):
+        imported(ucf11, tmp_path / "a", split="half")
+    shutil.rmtree(ucf11 / "basketball")
+    with pytest.raises(InputError, match=r"no basketball in .*; get UCF11"):
+        imported(ucf11, tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_missing_corpus_says_where_to_get_it(name, tmp_path):
     with pytest.raises(InputError, match=r"corpus\.source: no folder .*nowhere; "):
         source_files(name, tmp_path / "nowhere")
-    with pytest.raises(InputError, match=rf"corpus\.source: no {SOURCES[name].needed[0]}"):
-        source_files(name, tmp_path)
+    about = SOURCES[name]
+    first = (*about.needed, *about.folders)[0]
+    with pytest.raises(InputError, match=rf"transfer\.corpus\.source: no {first} in"):
+        source_files(name, tmp_path, key="transfer.corpus.source")

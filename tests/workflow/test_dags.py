@@ -82,8 +82,16 @@ def all_jobs(checkout):
     return planned(checkout, "all")
 
 
+# Rules that take over another's script.
+INHERITED = {
+    heir: rule
+    for file in (ROOT / "workflow/rules").glob("*.smk")
+    for rule, heir in re.findall(r"(?m)^use rule (\w+) as (\w+)", file.read_text())
+}
+
+
 def script_of(rule):
-    return ROOT / "workflow" / "scripts" / f"{rule}.py"
+    return ROOT / "workflow" / "scripts" / f"{INHERITED.get(rule, rule)}.py"
 
 
 def jobs_of(stage, all_jobs):
@@ -160,7 +168,11 @@ def perturbed(value):
     if isinstance(value, float):
         return value * 0.99
     if isinstance(value, list):
-        return [*value[:-1], value[-1] + 1]
+        numbers = [place for place, one in enumerate(value) if perturbed(one) is not None]
+        if not numbers:
+            return None
+        last = numbers[-1]
+        return [*value[:last], value[last] + 1, *value[last + 1 :]]
     if isinstance(value, dict):
         admitted = [k for k, v in value.items() if perturbed(v) is not None]
         if not admitted:

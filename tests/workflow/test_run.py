@@ -32,6 +32,7 @@ TINY = {
     "frames": {"n": 8},
     "topics": {"n_topics": 6, "iterations": 50, "min_df": 2},
     "captioner": {"seeds": [0], "max_epochs": 2, "encoder": 8, "decoder": 8, "attention": 8},
+    "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},
 }
@@ -120,6 +121,7 @@ def test_a_second_run_has_nothing_to_do(finished):
             {"mine_topics", "train_captioner", "caption_clips", "score_captions"},
         ),
         ("sweep", {"lambdas": [1.0, 2.0]}, set()),
+        ("transfer", {"hidden": 8}, set()),
         ("folder", {"seed": 3}, None),
     ],
 )
@@ -197,6 +199,14 @@ def test_a_killed_workflow_is_taken_up(finished, tmp_path):
         (
             {"corpus": {"name": "msvd", "source": "nowhere"}},
             "corpus.source: no folder nowhere; get",
+        ),
+        (
+            {"transfer": {"corpus": {"name": "ucf11", "source": "nowhere"}}},
+            "transfer.corpus.source: no folder nowhere; get UCF11_updated_mpg.rar",
+        ),
+        (
+            {"transfer": {"labels": [4, "most"]}},
+            'params.yaml: transfer.labels.1: "most" is not ',
         ),
         (
             {"backbone": {"name": "googlenet", "weights": "no.pth"}},
@@ -306,7 +316,7 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     write_params(clone, {"evaluation": {"resamples": 150}})
     output = call(clone, "dvc", "repro")
     done = set(re.findall(r"Running stage '(\w+)'", output))
-    assert done == {"sweep", "evaluate", "read", "records"}
+    assert done == {"sweep", "evaluate", "read", "transfer", "records"}
     assert ran(snakemake(clone, "-n", "all")) == set()
     assert "up to date" in call(clone, "dvc", "status")
 

@@ -19,6 +19,8 @@ from seewhy.settings import check_settings
 from seewhy.vision import check_weights
 
 SPLITS = ["train", "val", "test"]
+# What the two corpora are for, and the world of puppets that each is by default.
+WORLDS = {"captioning": "data/puppets/trimmed", "transfer": "data/puppets/actions"}
 TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
@@ -28,18 +30,27 @@ try:
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         where="params.yaml",
     )
-    CORPUS_FILES = source_files(**config["corpus"], made="data/puppets/trimmed")
+    CORPORA = {"captioning": config["corpus"], "transfer": config["transfer"]["corpus"]}
+    CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
+    for purpose, corpus in CORPORA.items():
+        CORPUS_FILES[purpose] = source_files(
+            **corpus,
+            made=WORLDS[purpose],
+            key="corpus.source" if purpose == "captioning" else "transfer.corpus.source",
+        )
+        videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
+        RENDERED[purpose] = [videos] if videos == f"{WORLDS[purpose]}/videos" else []
+        VIDEO_STAMP[purpose] = json.dumps(None if RENDERED[purpose] else video_stamp(videos))
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
-    VIDEOS = os.path.join(config["corpus"]["source"], SOURCES[config["corpus"]["name"]].videos)
-    RENDERED = os.path.normpath(VIDEOS) == "data/puppets/trimmed/videos"
-    VIDEO_STAMP = json.dumps(None if RENDERED else video_stamp(VIDEOS))
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
+    use="|".join(WORLDS),
+    world="|".join(map(os.path.basename, WORLDS.values())),
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",

@@ -1,25 +1,41 @@
-"""The corpus of the captioning system, in canonical form.
+"""The corpora of captioning and of transfer, in canonical form.
 
-REQUIRED INPUTS: the folder corpus.source of params.yaml, in its own layout.
+REQUIRED INPUTS: the folders corpus.source and transfer.corpus.source of params.yaml, in their own
+layout.
 
 OUTPUTS:
-    data/captioning/corpus/   clips.csv, captions.csv, … and corpus.json (import_corpus);
-                              workflow/src/seewhy/corpora/canonical.yaml describes the form
+    data/<use>/corpus/   clips.csv, captions.csv, … and corpus.json (import_corpus);
+                         workflow/src/seewhy/corpora/canonical.yaml describes the form
+
+<use> is `captioning` or `transfer`.
 """
 
 CORPUS = "data/captioning/corpus"
+OWN_SETTINGS = {
+    "captioning": {"folder": config["folder"]},
+    "transfer": {"ucf11": config["transfer"]["ucf11"]},
+}
+IMPORTS = {
+    purpose: {
+        "corpus": json.dumps(corpus, sort_keys=True),
+        "own": json.dumps(OWN_SETTINGS[purpose], sort_keys=True),
+        # Where no file lists the videos, their names are what is imported.
+        "videos": VIDEO_STAMP[purpose] if SOURCES[corpus["name"]].folders else "null",
+    }
+    for purpose, corpus in CORPORA.items()
+}
 
 
 rule import_corpus:
     input:
-        source=CORPUS_FILES,
+        source=lookup(dpath="{use}", within=CORPUS_FILES),
     output:
-        tables=expand(f"{CORPUS}/{{table}}.csv", table=TABLES),
-        about=f"{CORPUS}/corpus.json",
+        tables=expand("data/{{use}}/corpus/{table}.csv", table=TABLES),
+        about="data/{use}/corpus/corpus.json",
     log:
-        "logs/import_corpus.log",
+        "logs/import_corpus/{use}.log",
     benchmark:
-        "benchmarks/import_corpus.tsv"
+        "benchmarks/import_corpus/{use}.tsv"
     conda:
         "../../envs/text.yaml"
     resources:
@@ -27,7 +43,8 @@ rule import_corpus:
         runtime=10,
     params:
         code=code("import_corpus.py"),
-        corpus=section("corpus"),
-        folder=section("folder"),
+        corpus=lookup(dpath="{use}/corpus", within=IMPORTS),
+        own=lookup(dpath="{use}/own", within=IMPORTS),
+        videos=lookup(dpath="{use}/videos", within=IMPORTS),
     script:
         "../scripts/import_corpus.py"

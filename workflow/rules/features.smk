@@ -1,15 +1,19 @@
 """Frames, the backbone, and its features.
 
 REQUIRED INPUTS:
-    data/captioning/corpus/clips.csv, and the videos that it names
+    data/<use>/corpus/clips.csv, and the videos that it names
     backbone.weights of params.yaml, where the backbone is not trained here
 
 OUTPUTS:
-    data/captioning/frames/<split>.h5     n equally spaced frames a clip (sample_frames)
-    results/frames/<split>.csv            videos that could not be used, and why
+    data/<use>/frames/<split>.h5          n equally spaced frames a clip (sample_frames,
+                                          sample_transfer_frames)
+    results/frames/<split>.csv, results/transfer-frames/<split>.csv
+                                          videos that could not be used, and why
     models/backbone/slim_inception.safetensors   the CNN trained on stills (train_backbone)
     results/backbone/metrics.json, history.csv   how well it recognises held-out stills
-    data/captioning/features/<split>.h5   pooled CNN features of the frames (extract_features)
+    data/<use>/features/<split>.h5        pooled CNN features of the frames (extract_features)
+
+<use> is `captioning` or `transfer`.
 """
 
 
@@ -17,7 +21,7 @@ rule sample_frames:
     input:
         clips=f"{CORPUS}/clips.csv",
         about=f"{CORPUS}/corpus.json",
-        videos=rules.render_puppets.output.videos if RENDERED else [],
+        videos=RENDERED["captioning"],
     output:
         frames="data/captioning/frames/{split}.h5",
         report="results/frames/{split}.csv",
@@ -34,9 +38,27 @@ rule sample_frames:
     params:
         code=code("sample_frames.py"),
         frames=section("frames"),
-        videos=VIDEO_STAMP,
+        videos=VIDEO_STAMP["captioning"],
     script:
         "../scripts/sample_frames.py"
+
+
+use rule sample_frames as sample_transfer_frames with:
+    input:
+        clips="data/transfer/corpus/clips.csv",
+        about="data/transfer/corpus/corpus.json",
+        videos=RENDERED["transfer"],
+    output:
+        frames="data/transfer/frames/{split}.h5",
+        report="results/transfer-frames/{split}.csv",
+    log:
+        "logs/sample_transfer_frames/{split}.log",
+    benchmark:
+        "benchmarks/sample_transfer_frames/{split}.tsv"
+    params:
+        code=code("sample_frames.py"),
+        frames=section("frames"),
+        videos=VIDEO_STAMP["transfer"],
 
 
 rule train_backbone:
@@ -65,14 +87,14 @@ rule train_backbone:
 
 rule extract_features:
     input:
-        frames="data/captioning/frames/{split}.h5",
+        frames="data/{use}/frames/{split}.h5",
         weights=WEIGHTS,
     output:
-        features="data/captioning/features/{split}.h5",
+        features="data/{use}/features/{split}.h5",
     log:
-        "logs/extract_features/{split}.log",
+        "logs/extract_features/{use}-{split}.log",
     benchmark:
-        "benchmarks/extract_features/{split}.tsv"
+        "benchmarks/extract_features/{use}-{split}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 8

@@ -1,25 +1,36 @@
 """The procedural worlds: videos with exact ground truth, drawn from a seed.
 
-REQUIRED INPUTS: none (params.yaml, section puppets).
+REQUIRED INPUTS: none (params.yaml, section puppets, and transfer.clips).
 
 OUTPUTS:
     data/puppets/trimmed     a corpus in canonical form: one action a clip (render_puppets)
+    data/puppets/actions     another of the same kind, on which no captioner was trained
     data/puppets/untrimmed   the same for untrimmed videos of several segments (render_untrimmed)
     results/figures/puppets.png   a contact sheet of the world (draw_puppets)
 """
 
 TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
+# The world for transfer has other clips than the captioners': what these have learnt by heart would
+# pass for skill. It is drawn with the next seed.
+PUPPETS = {
+    "trimmed": section("puppets"),
+    "actions": json.dumps(
+        config["puppets"]
+        | {"seed": config["puppets"]["seed"] + 1, "clips": config["transfer"]["clips"]},
+        sort_keys=True,
+    ),
+}
 
 
 rule render_puppets:
     output:
-        tables=expand("data/puppets/trimmed/{table}.csv", table=TABLES),
-        truth="data/puppets/trimmed/truth.h5",
-        videos=directory("data/puppets/trimmed/videos"),
+        tables=expand("data/puppets/{{world}}/{table}.csv", table=TABLES),
+        truth="data/puppets/{world}/truth.h5",
+        videos=directory("data/puppets/{world}/videos"),
     log:
-        "logs/render_puppets.log",
+        "logs/render_puppets/{world}.log",
     benchmark:
-        "benchmarks/render_puppets.tsv"
+        "benchmarks/render_puppets/{world}.tsv"
     conda:
         "../../envs/plot.yaml"
     threads: 8
@@ -28,7 +39,7 @@ rule render_puppets:
         runtime=60,
     params:
         code=code("render_puppets.py"),
-        puppets=section("puppets"),
+        puppets=lookup(dpath="{world}", within=PUPPETS),
     script:
         "../scripts/render_puppets.py"
 

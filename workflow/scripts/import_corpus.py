@@ -5,5 +5,5 @@ from seewhy.entry import rule
 
 with rule(snakemake) as settings:
     corpus = settings["corpus"]
-    own = settings["folder"] if corpus["name"] == "folder" else {}
+    own = settings["own"].get(corpus["name"], {})
     import_corpus(corpus["name"], corpus["source"], Path(snakemake.output.about).parent, **own)

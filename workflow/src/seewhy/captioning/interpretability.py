@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy.stats import t as student
 from torch import Tensor, nn
 
 from seewhy.captioning.checkpoint import load_for
@@ -41,6 +40,7 @@ from seewhy.scores.interpretability import (
     peakiness,
     single_neuron_auc,
 )
+from seewhy.scores.seeds import over_seeds
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
 MEASURES = {
@@ -321,11 +321,5 @@ def _summary(
 ) -> dict[str, Any]:
     summary: dict[str, Any] = {"row": row, "kind": kind, "seeds": len(by_seed)}
     for name in MEASURES:
-        values = np.array([one[name] for one in by_seed])
-        summary[name] = values.mean()
-        if len(values) > 1:
-            sd = values.std(ddof=1)
-            half = student.ppf((1 + confidence) / 2, len(values) - 1) * sd / np.sqrt(len(values))
-            summary |= {f"{name} low": values.mean() - half, f"{name} high": values.mean() + half}
-            summary[f"{name} seed sd"] = sd
+        summary |= over_seeds([one[name] for one in by_seed], confidence).columns(name)
     return summary

@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from seewhy.corpora import folder, msvd, puppets
+from seewhy.corpora import folder, msvd, puppets, ucf11
 from seewhy.corpora.canonical import empty_table, schema, write_tables
 from seewhy.corpora.sources import source_files
 from seewhy.errors import InputError
 from seewhy.files import whole_folder, write_json
 
-ADAPTERS = {"puppets": puppets, "msvd": msvd, "folder": folder}
+ADAPTERS = {"puppets": puppets, "msvd": msvd, "folder": folder, "ucf11": ucf11}
 
 log = logging.getLogger(__name__)
 

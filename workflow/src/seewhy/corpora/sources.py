@@ -22,6 +22,7 @@ class Source(NamedTuple):
     used: tuple[str, ...]  # files that are read where they are there
     videos: str  # folder of the videos, below the source
     where: str  # where to get it and where to put it
+    folders: tuple[str, ...] = ()  # folders of which there must be at least one
 
 
 SOURCES = {
@@ -36,7 +37,10 @@ SOURCES = {
         ),
         used=(),
         videos="videos",
-        where="the rule render_puppets makes it: set corpus.source to data/puppets/trimmed",
+        where=(
+            "the rule render_puppets makes data/puppets/trimmed for corpus.source, and "
+            "data/puppets/actions for transfer.corpus.source"
+        ),
     ),
     "msvd": Source(
         needed=("youtube_mapping.txt",),
@@ -62,16 +66,32 @@ SOURCES = {
             "caption; optional: split, group)"
         ),
     ),
+    "ucf11": Source(
+        needed=(),
+        used=(),
+        videos=".",
+        where=(
+            "get UCF11_updated_mpg.rar from www.crcv.ucf.edu/data/UCF_YouTube_Action.php, unpack "
+            "it, and name the folder that holds basketball, biking, … in transfer.corpus.source"
+        ),
+        folders=(
+            *("basketball", "biking", "diving", "golf_swing", "horse_riding", "soccer_juggling"),
+            *("swing", "tennis_swing", "trampoline_jumping", "volleyball_spiking", "walking"),
+        ),
+    ),
 }
 
 
-def source_files(name: str, source: str | Path, *, made: str | None = None) -> list[str]:
+def source_files(
+    name: str, source: str | Path, *, made: str | None = None, key: str = "corpus.source"
+) -> list[str]:
     """Files of a data set that the importer reads.
 
     Args:
         name: a key of `SOURCES`.
         source: folder of the data set.
         made: a folder that the workflow makes itself, and that need not be there yet.
+        key: the setting that names the source, for the message.
 
     Raises:
         InputError: the folder or a needed file is missing; the line says where to get it.
@@ -80,10 +100,12 @@ def source_files(name: str, source: str | Path, *, made: str | None = None) -> l
     if name == "puppets" and made is not None and folder == Path(made):
         return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
-        raise InputError(f"params.yaml: corpus.source: no folder {source}; {about.where}")
+        raise InputError(f"params.yaml: {key}: no folder {source}; {about.where}")
     for file in about.needed:
         if not (folder / file).is_file():
-            raise InputError(f"params.yaml: corpus.source: no {file} in {source}; {about.where}")
+            raise InputError(f"params.yaml: {key}: no {file} in {source}; {about.where}")
+    if about.folders and not any((folder / one).is_dir() for one in about.folders):
+        raise InputError(f"params.yaml: {key}: no {about.folders[0]} in {source}; {about.where}")
     return [
         str(folder / file) for file in (*about.needed, *about.used) if (folder / file).is_file()
     ]

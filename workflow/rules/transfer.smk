@@ -1,0 +1,93 @@
+"""Action recognition with the captioners' encoders, Table 3.
+
+REQUIRED INPUTS:
+    data/transfer/corpus/   clips.csv, labels.csv
+    data/transfer/features/<split>.h5
+    models/captioner/<model>-seed<seed>.safetensors
+
+OUTPUTS:
+    results/transfer/<model>-seed<seed>.csv   the actions of the test clips (transfer_actions)
+    results/table3.csv                        (score_transfer)
+
+<model> is one of captioner.models, whose encoder stays as it is; R, an encoder that begins at
+random; or CNN, a linear classifier without any encoder.
+"""
+
+WITHOUT_CAPTIONER = ["R", "CNN"]
+ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_dropout"]
+
+
+def lent_encoder(wildcards):
+    """The captioner whose encoder a model uses; none for the models without."""
+    if wildcards.model in WITHOUT_CAPTIONER:
+        return []
+    return f"models/captioner/{wildcards.model}-seed{wildcards.seed}.safetensors"
+
+
+def encoder_settings(wildcards):
+    """What fixes the encoder of LSTM-R, which is that of LSTM-I; nothing for other models."""
+    settings = config["captioner"] | config["captioner"]["models"]["I"]
+    own = {key: settings[key] for key in ENCODER} if wildcards.model == "R" else {}
+    return json.dumps(own, sort_keys=True)
+
+
+rule transfer_actions:
+    input:
+        corpus=["data/transfer/corpus/clips.csv", "data/transfer/corpus/labels.csv"],
+        model=lent_encoder,
+        train="data/transfer/features/train.h5",
+        val="data/transfer/features/val.h5",
+        test="data/transfer/features/test.h5",
+    output:
+        "results/transfer/{model}-seed{seed}.csv",
+    log:
+        "logs/transfer_actions/{model}-seed{seed}.log",
+    benchmark:
+        "benchmarks/transfer_actions/{model}-seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=1,
+    params:
+        code=code("transfer_actions.py"),
+        encoder=encoder_settings,
+        labels=json.dumps(config["transfer"]["labels"]),
+        hidden=json.dumps(config["transfer"]["hidden"]),
+    script:
+        "../scripts/transfer_actions.py"
+
+
+rule score_transfer:
+    input:
+        corpus=["data/transfer/corpus/clips.csv", "data/transfer/corpus/labels.csv"],
+        predictions=expand(
+            "results/transfer/{model}-seed{seed}.csv",
+            model=[*MODELS, *WITHOUT_CAPTIONER],
+            seed=SEEDS,
+        ),
+    output:
+        table=report(
+            "results/table3.csv",
+            caption="../report/table3.rst",
+            category="Transfer",
+            labels={"table": "3", "content": "action recognition"},
+        ),
+    log:
+        "logs/score_transfer.log",
+    benchmark:
+        "benchmarks/score_transfer.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("score_transfer.py"),
+        corpus=json.dumps(config["transfer"]["corpus"], sort_keys=True),
+        labels=json.dumps(config["transfer"]["labels"]),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_transfer.py"

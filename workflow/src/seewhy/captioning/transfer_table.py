@@ -1,0 +1,110 @@
+"""Table 3: how often each model names the action, by the number of labelled clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seewhy.captioning.predictions import model_and_seed
+from seewhy.captioning.transfer import LINEAR, actions_of
+from seewhy.corpora.canonical import read_csv
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.scores.seeds import over_seeds
+
+REFERENCE = "I"
+COLUMNS = ("labels", "clip", "label", "predicted")
+# Dong et al., CVPR 2017, Table 3: 800 train and 800 test videos of UCF11.
+PUBLISHED = {"LSTM-B": 0.8850, "LSTM-I": 0.9113, "LSTM-R": 0.9013}
+
+
+def tabulate_transfer(
+    predictions: Sequence[str | Path],
+    corpus: str | Path,
+    table_path: str | Path,
+    *,
+    name: str,
+    labels: Sequence[int | str],
+    confidence: float,
+) -> None:
+    """Write the accuracy of each model and what LSTM-I has over it, seed by seed.
+
+    The floor says of every test clip the action that most train clips show. Intervals are
+    Student's, over the training seeds (which also draw the labelled clips); the test clips are
+    taken as they are.
+
+    Args:
+        predictions: CSV files of `transfer_actions`, ``<model>-seed<seed>.csv``.
+        corpus: the corpus, in canonical form.
+        table_path: CSV; the share of the test clips whose action is named, the ends of its
+            interval, and the standard deviation between seeds.
+        name: of the corpus.
+        labels: numbers of labelled clips an action, as in the files.
+        confidence: coverage of the intervals.
+
+    Raises:
+        InputError: a file that is not such predictions, or predictions of different clips.
+    """
+    read = {model_and_seed(path): _read(path) for path in map(Path, predictions)}
+    truth = next(iter(read.values()))["label"]
+    for path, table in zip(predictions, read.values(), strict=True):
+        if not table["label"].equals(truth):
+            raise InputError(
+                f"{path}: other clips or actions than in {predictions[0]}; delete both and run "
+                "transfer_actions again"
+            )
+    models = list(dict.fromkeys(model for model, _ in read))
+    commonest = _commonest_action(corpus, labels)
+    rows = []
+    for number in map(str, labels):
+        about = {"labels": number, "corpus": name, "clips": len(truth[number])}
+        about["actions"] = truth[number].nunique()
+        accuracy: dict[str, dict[int, float]] = {model: {} for model in models}
+        for (model, seed), table in read.items():
+            own = table.loc[number]
+            accuracy[model][seed] = float((own["predicted"] == own["label"]).mean())
+        for model, by_seed in accuracy.items():
+            kind = "reference" if model == LINEAR else "model"
+            rows.append(about | _row(_name(model), kind, list(by_seed.values()), confidence))
+        floor = float((truth[number] == commonest).mean())
+        rows.append(about | {"row": f"constant: {commonest}", "kind": "floor", "accuracy": floor})
+        for model, by_seed in accuracy.items():
+            if model != REFERENCE:
+                pairs = [accuracy[REFERENCE][seed] - value for seed, value in by_seed.items()]
+                row = f"{_name(REFERENCE)} minus {_name(model)}"
+                rows.append(about | _row(row, "paired difference", pairs, confidence))
+    kind = "published (Dong et al. 2017, Table 3)"
+    about = {"labels": "all", "kind": kind, "corpus": "ucf11", "clips": 800, "actions": 11}
+    rows += [about | {"row": row, "accuracy": value} for row, value in PUBLISHED.items()]
+    first = ["labels", "row", "kind", "corpus", "seeds", "clips", "actions", "accuracy"]
+    table = pd.DataFrame(rows)
+    table = table[[*first, *table.columns.drop(first)]].astype({"seeds": "Int64"})
+    with whole_file(table_path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Predictions by number of labels and clip."""
+    table = read_csv(path)
+    if tuple(table.columns) != COLUMNS or table.empty or table.isna().any(axis=None):
+        raise InputError(f"{path}: not whole predictions; delete it and run transfer_actions again")
+    return table.set_index(["labels", "clip"])
+
+
+def _commonest_action(corpus: str | Path, labels: Sequence[int | str]) -> str:
+    """The action of most train clips; of several, the first of the alphabet."""
+    table = actions_of(corpus, labels)
+    counts = table.loc[table["split"] == "train", "action"].value_counts()
+    return min(counts.index[counts == counts.max()])
+
+
+def _name(model: str) -> str:
+    return "CNN, linear" if model == LINEAR else f"LSTM-{model}"
+
+
+def _row(row: str, kind: str, values: Sequence[float], confidence: float) -> Mapping[str, Any]:
+    interval = over_seeds(values, confidence).columns("accuracy")
+    return {"row": row, "kind": kind, "seeds": len(values)} | interval
