@@ -120,7 +120,7 @@ def test_the_closed_form_is_the_minimum_of_equation_10():
     seen, train = (torch.randn(n, 4, generator=generator, dtype=torch.double) for n in (3, 30))
     mu, anchor = 0.2, 0.7
     w = torch.zeros(4, dtype=torch.double, requires_grad=True)
-    optimizer = torch.optim.LBFGS([w], max_iter=200, tolerance_grad=1e-12)
+    optimizer = torch.optim.LBFGS([w], max_iter=500, tolerance_grad=1e-12, tolerance_change=0)
 
     def loss():
         optimizer.zero_grad()
