@@ -23,6 +23,10 @@ SPLITS = ["train", "val", "test"]
 WORLDS = {"captioning": "data/puppets/trimmed", "transfer": "data/puppets/actions"}
 TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 
+# Models of Table 3 that are no captioner, and the settings of an encoder.
+WITHOUT_CAPTIONER = ["R", "CNN"]
+ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_dropout"]
+
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
     check_settings(
@@ -88,3 +92,17 @@ def captioner_settings(wildcards):
         )
     settings |= models[wildcards.model]
     return json.dumps(settings, sort_keys=True)
+
+
+def lent_encoder(wildcards):
+    """The captioner whose encoder a model of Table 3 uses; none for the models without."""
+    if wildcards.model in WITHOUT_CAPTIONER:
+        return []
+    return f"models/captioner/{wildcards.model}-seed{wildcards.seed}.safetensors"
+
+
+def encoder_settings(wildcards):
+    """What fixes the encoder of LSTM-R, which is that of LSTM-I; nothing for other models."""
+    settings = config["captioner"] | config["captioner"]["models"]["I"]
+    own = {key: settings[key] for key in ENCODER} if wildcards.model == "R" else {}
+    return json.dumps(own, sort_keys=True)

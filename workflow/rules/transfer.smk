@@ -13,23 +13,6 @@ OUTPUTS:
 random; or CNN, a linear classifier without any encoder.
 """
 
-WITHOUT_CAPTIONER = ["R", "CNN"]
-ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_dropout"]
-
-
-def lent_encoder(wildcards):
-    """The captioner whose encoder a model uses; none for the models without."""
-    if wildcards.model in WITHOUT_CAPTIONER:
-        return []
-    return f"models/captioner/{wildcards.model}-seed{wildcards.seed}.safetensors"
-
-
-def encoder_settings(wildcards):
-    """What fixes the encoder of LSTM-R, which is that of LSTM-I; nothing for other models."""
-    settings = config["captioner"] | config["captioner"]["models"]["I"]
-    own = {key: settings[key] for key in ENCODER} if wildcards.model == "R" else {}
-    return json.dumps(own, sort_keys=True)
-
 
 rule transfer_actions:
     input:

@@ -20,7 +20,7 @@ What the paper leaves open:
 - :math:`\mu` and :math:`\sigma` are each feature's mean and spread on the labelled clips: encoders
   differ in scale, and one recipe is to serve all. LSTM-R has its features as they come, since they
   move while it learns;
-- the recipe, `PERCEPTRON` and the others below, was chosen on validation clips alone; see there.
+- the recipe, `PERCEPTRON` below, one for all models, was chosen on validation clips alone.
 
 Reference: Y. Dong, H. Su, J. Zhu, B. Zhang, *Improving Interpretability of Deep Neural Networks
 with Semantic Information*, CVPR 2017, section 3.4.
@@ -64,15 +64,19 @@ class Recipe:
 
     rate: float
     weight_decay: float
-    dropout: float
+    dropout: float = 0.0  # of the perceptron's hidden units
     batch: int = 32
     epochs: int = 200
     patience: int = 20
 
 
-PERCEPTRON = Recipe(rate=1e-3, weight_decay=1e-2, dropout=0.5)
-FROM_SCRATCH = Recipe(rate=1e-3, weight_decay=1e-2, dropout=0.5)
-CLASSIFIER = Recipe(rate=1e-3, weight_decay=1e-2, dropout=0.5)
+# Of the rates 0.001, 0.003, 0.01, weight decays 0.0001, 0.1, 1, 3, 10 and dropouts 0, 0.5, this has
+# the lowest validation loss on puppets, the mean over 4, 16 and all labels, both for LSTM-R and for
+# LSTM-B, LSTM-I and LSTM-B-signed together (for the latter at par with the rate 0.001): it serves
+# them all. (0.003 with decay 3 or dropout 0.7 is within the noise of 130 clips.)
+PERCEPTRON = Recipe(rate=0.003, weight_decay=1.0, dropout=0.5)
+# The same choice for the linear classifier, among rates from 0.0001 and decays up to 100.
+LINEAR_CLASSIFIER = Recipe(rate=0.001, weight_decay=30.0)
 
 
 def actions_of(corpus: str | Path, numbers: Sequence[int | str]) -> pd.DataFrame:
@@ -282,11 +286,10 @@ def transfer_actions(
         with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
             torch.manual_seed(seed)
             try:
+                recipe = LINEAR_CLASSIFIER if model == LINEAR else PERCEPTRON
                 if model == SCRATCH:
-                    recipe = FROM_SCRATCH
                     network = _from_scratch(frames, encoder, hidden, len(actions))
                 else:
-                    recipe = CLASSIFIER if model == LINEAR else PERCEPTRON
                     network = _on_means(model, train.given[0], hidden, len(actions))
                 loss = fit_network(network.to(where), train, splits["val"], recipe)
             except ValueError as error:
@@ -341,5 +344,5 @@ def _from_scratch(
     shape = CaptionerShape(vocabulary=1, topics=1, cnn=frames[0].shape[1], **own)
     network = Encoder(shape, dropout=dropout)
     network.input.fit(frames)
-    decoder = perceptron(shape.neurons, hidden, actions, dropout=FROM_SCRATCH.dropout)
+    decoder = perceptron(shape.neurons, hidden, actions, dropout=PERCEPTRON.dropout)
     return Recogniser(network, decoder)
