@@ -35,6 +35,7 @@ TINY = {
     "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},
+    "refinement": {"corrections": None},
 }
 
 

@@ -32,6 +32,8 @@ rule train_captioner:
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",
+    wildcard_constraints:
+        set="captioner|sweep",  # refine_captioner makes the refined ones
     log:
         "logs/train_captioner/{set}/{model}-seed{seed}.log",
     benchmark:

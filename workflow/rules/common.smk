@@ -58,7 +58,7 @@ wildcard_constraints:
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",
-    set="captioner|sweep",
+    set="captioner|sweep|refined",
 
 
 def section(name):
