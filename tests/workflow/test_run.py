@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-FILES = ("Snakefile", "params.yaml", "corrections.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
+FILES = ("Snakefile", "params.yaml", "dvc.yaml", ".dvcignore", ".gitignore")
 FOLDERS = ("workflow", "envs", "profiles")
 ENVIRONMENT = {
     **os.environ,
@@ -35,7 +35,6 @@ TINY = {
     "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},
-    "refinement": {"corrections": None},
 }
 
 
@@ -74,6 +73,7 @@ def make_checkout(folder):
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     (folder / ".dvc").mkdir()
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
+    (folder / "corrections.yaml").write_text("- {clip: test00000, topics: [dog]}\n")
     write_params(folder, TINY)
     return folder
 
@@ -317,7 +317,7 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     write_params(clone, {"evaluation": {"resamples": 150}})
     output = call(clone, "dvc", "repro")
     done = set(re.findall(r"Running stage '(\w+)'", output))
-    assert done == {"sweep", "evaluate", "read", "transfer", "records"}
+    assert done == {"sweep", "evaluate", "read", "transfer", "correct", "records"}
     assert ran(snakemake(clone, "-n", "all")) == set()
     assert "up to date" in call(clone, "dvc", "status")
 
