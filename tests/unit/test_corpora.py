@@ -289,8 +289,8 @@ def test_other_endings_are_read_and_what_is_missing_or_misplaced_is_remarked(ucf
     assert not names & {"v_biking_01_03.mpg", "._v_biking_01_01.mpg", "Thumbs.db"}
     remarks = " ".join(json.loads((tmp_path / "a/corpus.json").read_text())["remarks"])
     for remark in (
-        "no videos of walking; get UCF11",
-        f"{len(clips)} videos, where UCF11 has 1600",
+        "walking: 0 groups, where UCF11 has 25",
+        f"{len(clips)} videos, where UCF11 has 1600: results are",
         "diving: 24 groups, where UCF11 has 25",
         f"1 videos are in no group folder such as v_shooting_01 and are left out (the first: "
         f"{ucf11}/biking/v_biking_01_03.mpg)",

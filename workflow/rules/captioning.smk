@@ -32,12 +32,12 @@ rule train_captioner:
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",
-    wildcard_constraints:
-        set="captioner|sweep",  # refine_captioner makes the refined ones
     log:
         "logs/train_captioner/{set}/{model}-seed{seed}.log",
     benchmark:
         "benchmarks/train_captioner/{set}/{model}-seed{seed}.tsv"
+    wildcard_constraints:
+        set="captioner|sweep",  # refine_captioner makes the refined ones
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -57,11 +57,12 @@ def tabulate_transfer(
                 "transfer_actions again"
             )
     models = list(dict.fromkeys(model for model, _ in read))
-    commonest = _commonest_action(corpus, labels)
+    known = actions_of(corpus, labels)
+    commonest = _commonest(known.loc[known["split"] == "train", "action"])
     rows = []
     for number in map(str, labels):
         about = {"labels": number, "corpus": name, "clips": len(truth[number])}
-        about["actions"] = truth[number].nunique()
+        about["actions"] = known["action"].nunique()
         accuracy: dict[str, dict[int, float]] = {model: {} for model in models}
         for (model, seed), table in read.items():
             own = table.loc[number]
@@ -94,10 +95,9 @@ def _read(path: Path) -> pd.DataFrame:
     return table.set_index(["labels", "clip"])
 
 
-def _commonest_action(corpus: str | Path, labels: Sequence[int | str]) -> str:
-    """The action of most train clips; of several, the first of the alphabet."""
-    table = actions_of(corpus, labels)
-    counts = table.loc[table["split"] == "train", "action"].value_counts()
+def _commonest(actions: pd.Series) -> str:
+    """The action that occurs most; of several, the first of the alphabet."""
+    counts = actions.value_counts()
     return min(counts.index[counts == counts.max()])
 
 
