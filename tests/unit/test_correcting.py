@@ -128,11 +128,13 @@ def test_a_case_is_wrong_and_misses_a_topic_of_its_own(world):
         folder / "I-seed0.safetensors", features["test"], DECODING, "cpu"
     )
     assert len(found)
+    human = pd.read_csv(folder / "corpus/captions.csv").groupby("clip")["text"].agg(" ".join)
     for case in found.itertuples():
         assert vectors.loc[case.clip, case.topic] == 1
         assert case.words == case.topic
         assert case.agreed == 1
         assert all(case.topic not in half for half in said[case.clip])
+        assert said[case.clip][1] - set(human[case.clip].split())  # says what no human says
     again = cases(world, cases=2)
     assert len(again) == 2
     assert set(again["clip"]) <= set(found["clip"])
@@ -143,14 +145,22 @@ def test_corrections_of_cases_are_recorded_and_scored(world):
     cases(world)
     start = opened(world, dose="caption")
     original = {k: v.clone() for k, v in start.refiner.captioner.encoder.state_dict().items()}
-    for name, neurons in (
-        ("I-seed0.own", "own"),
-        ("B-seed0.own", "own"),
-        ("I-seed0.random", "random"),
+    own = folder / "I-seed0.own.json"
+    for name, control_for in (
+        ("I-seed0.own", None),
+        ("B-seed0.own", None),
+        ("I-seed0.random", own),
     ):
         correct_cases(opened(world), folder / "cases.csv", folder / f"{name}.json",
-                      neurons=neurons, in_turn=2)  # fmt: skip
-    correct_cases(start, folder / "cases.csv", folder / "searched.json", neurons="own", in_turn=0)
+                      in_turn=2, control_for=control_for)  # fmt: skip
+    # As if the other network had not been helped by anything, to tell the two apart in the table.
+    other = json.loads((folder / "B-seed0.own.json").read_text())
+    for case in other["cases"]:
+        case["corrected"] = False
+    (folder / "B-seed0.own.json").write_text(json.dumps(other))
+    control = json.loads((folder / "I-seed0.random.json").read_text())["cases"]
+    assert [case["dose"] for case in control] == [30.0] * len(control)
+    correct_cases(start, folder / "cases.csv", folder / "searched.json", in_turn=0)
     searched = json.loads((folder / "searched.json").read_text())["cases"]
     record = json.loads((folder / "I-seed0.own.json").read_text())
     caption_clips(folder / "I-seed0.safetensors", features["test"], folder / "whole.jsonl", beam=2,
@@ -182,13 +192,18 @@ def test_corrections_of_cases_are_recorded_and_scored(world):
         np.mean([len(case["changed"]) / 9 for case in record["cases"]]), abs=1e-4
     )
     assert row["BLEU-4 before low"] <= row["BLEU-4 before"] <= row["BLEU-4 before high"]
-    assert table.loc["LSTM-I minus LSTM-B", "corrected"] == 0  # they are the same network here
+    assert table.loc["LSTM-I minus LSTM-B", "corrected"] == pytest.approx(row["corrected"])
+    assert row["made"] == 2
+    assert row["BLEU-4 change low"] <= row["BLEU-4 change"] <= row["BLEU-4 change high"]
+    assert row["BLEU-4 in turn"] == pytest.approx(
+        row["BLEU-4 before"] + row["BLEU-4 change"], abs=2e-4
+    )
 
 
 def test_no_case_is_a_table_without_shares(world):
     folder, _ = world
     pd.DataFrame(columns=correcting.CASE).to_csv(folder / "cases.csv", index=False)
-    correct_cases(opened(world), folder / "cases.csv", folder / "I-seed0.own.json", neurons="own",
+    correct_cases(opened(world), folder / "cases.csv", folder / "I-seed0.own.json",
                   in_turn=2)  # fmt: skip
     tabulate_refinement(
         folder / "corpus", [folder / "I-seed0.own.json"], folder / "table.csv",
@@ -231,8 +246,8 @@ def test_a_person_s_corrections_are_made_and_kept(world):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "names no correction; write a list"),
-        ("[]", "names no correction"),
+        ("", "is empty; write a list"),
+        ("- {clip: test00003, topics: [dog, dog]}", "which is there twice"),
         ("clip: test00001", "is not a list of entries"),
         ("- test00001", "entry 1: is not of the form"),
         ("- {clip: test00001}", "entry 1: is not of the form"),
@@ -249,6 +264,15 @@ def test_corrections_that_say_nothing_or_nonsense_are_refused(world, text, messa
     with pytest.raises(InputError, match=message):
         refine(world, text)
     assert not (world[0] / "refined.safetensors").exists()
+
+
+def test_an_empty_list_refines_nothing(world):
+    table = refine(world, "[]")
+    assert table.empty
+    folder, _ = world
+    old, new = (load_captioner(folder / f"{n}.safetensors")[0] for n in ("I-seed0", "refined"))
+    for name, value in new.state_dict().items():
+        assert torch.equal(value, old.state_dict()[name])
 
 
 def test_a_missing_file_of_corrections_is_named(tmp_path):

@@ -139,11 +139,14 @@ def test_the_closed_form_is_the_minimum_of_equation_10():
 def refiner_of(captioner, made_features):
     """A refiner for a plan; train and validation clips share one made-up file."""
 
-    def make(**changes):
+    def make(shape=None, **changes):
         file = FeatureFile(made_features(clips=12, n=5, d=SHAPE.cnn))
         s = (torch.rand(12, SHAPE.topics, generator=torch.Generator().manual_seed(5)) > 0.5).int()
         s[0] = 1
-        own = copy.deepcopy(captioner).requires_grad_(False)
+        own = copy.deepcopy(captioner)
+        if shape:
+            own = Captioner(CaptionerShape(**{**vars(captioner.shape), **shape})).eval()
+        own.requires_grad_(False)
         return Refiner(
             own, (file, s), (file, s), RefinementPlan(**PLAN | changes), DECODING, seed=0
         )
@@ -211,10 +214,40 @@ def test_a_correction_raises_the_seen_frames_by_the_dose_and_others_by_less(refi
 
 def test_no_dose_leaves_the_encoder_as_it_is(refiner_of):
     refiner = refiner_of()
-    correction = refiner.correct(some_clips(1), torch.zeros(SHAPE.neurons), [4])
-    if correction.dose is None:
-        assert correction.encoder is refiner.captioner.encoder
-    assert refiner.correct(some_clips(1), torch.ones(SHAPE.neurons), []).dose is None
+    correction = refiner.correct(some_clips(1), torch.ones(SHAPE.neurons), [])
+    assert correction.dose is None
+    assert correction.encoder is refiner.captioner.encoder
+
+
+@pytest.mark.parametrize("concat_cnn", [False, True])
+def test_what_the_dose_is_looked_for_on_is_what_the_refined_encoder_gives(
+    refiner_of, monkeypatch, concat_cnn
+):
+    """Of the whole and of its parts, which are padded: their features, mean and all."""
+    refiner = refiner_of(shape={"concat_cnn": concat_cnn}, margin=0.0)
+    looked = {}
+
+    def smallest(moved, lengths, words):
+        looked["V"] = moved(3.0)
+        return 3.0
+
+    monkeypatch.setattr(refiner, "_smallest", smallest)
+    seen = some_clips(1, n=7, lengths=[5])
+    direction = torch.rand(refiner.captioner.shape.neurons)
+    direction[refiner.movable :] = 0
+    refined = refiner.correct(seen, direction, [4]).encoder
+    with torch.no_grad():
+        expected = refined(*seen.with_parts(2))
+    torch.testing.assert_close(looked["V"], expected, rtol=1e-4, atol=1e-5)
+    d = refiner.direction(0)
+    assert d[: refiner.movable].any()
+    assert not d[refiner.movable :].any()
+
+
+def test_without_any_weight_the_least_of_the_exact_changes_is_taken():
+    X = torch.tensor([[1.0, 2.0, 1.0]], dtype=torch.double)
+    k = least_change(X, torch.zeros(3, 3, dtype=torch.double), 0.0, 0.0)
+    torch.testing.assert_close(k, X[0] / 6)
 
 
 def test_accepted_corrections_stay_while_others_follow(refiner_of):
@@ -236,13 +269,14 @@ def test_accepted_corrections_stay_while_others_follow(refiner_of):
     assert moved[True] < moved[False]
 
 
-def test_a_signed_captioner_has_no_rectifier_to_refine(refiner_of, captioner):
-    captioner.encoder.rectifier = None
-    with pytest.raises(ValueError, match="no rectifier"):
-        refiner_of()
-    assert refiner_of(weights="encoder", dose=1.0).correct(
-        some_clips(1), torch.ones(SHAPE.neurons), []
-    ).dose == 1.0  # fmt: skip
+def test_a_signed_captioner_is_refined_by_all_weights(refiner_of):
+    refiner = refiner_of(shape={"features": "signed"}, weights="encoder", dose=1.0)
+    old = refiner.captioner.encoder
+    new = refiner.correct(some_clips(1), torch.ones(SHAPE.neurons), []).encoder
+    assert not torch.equal(new.lstm.weight_ih_l0, old.lstm.weight_ih_l0)
+    assert not new.training
+    refiner.accept(refiner.correct(some_clips(1), torch.ones(SHAPE.neurons), []), some_clips(1))
+    assert len(refiner.anchors.lengths) == PLAN["anchor_clips"] + 1
 
 
 def test_directions_are_weighted_mean_activations():
@@ -256,8 +290,10 @@ def test_directions_are_weighted_mean_activations():
     assert named.tolist() == [2.0, 0.0, 2.0]
     with pytest.raises(ValueError, match="no train clip"):
         topic_direction("named", 1, means, s, found, contribution)
-    shuffled = random_direction(by_share, 3)
-    assert sorted(shuffled.tolist()) == sorted(by_share.tolist())
+    shuffled = random_direction(torch.arange(8.0), 6, 3)
+    assert sorted(shuffled[:6].tolist()) == [0, 1, 2, 3, 4, 5]
+    assert shuffled[:6].tolist() != [0, 1, 2, 3, 4, 5]
+    assert shuffled[6:].tolist() == [6, 7]
 
 
 def test_says_looks_for_any_of_the_words(captioner):

@@ -25,9 +25,9 @@ CORRECTED = [
 ]
 REFINED = f"{config['refinement']['model']}-seed{SEEDS[0]}"
 CORRECTIONS = config["refinement"]["corrections"]
-if CORRECTIONS and not os.path.isfile(CORRECTIONS):
+if not os.path.isfile(CORRECTIONS):
     raise WorkflowError(
-        f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it, or set it to null"
+        f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it ([] for no correction)"
     )
 REFINEMENT = json.dumps(
     {
@@ -80,6 +80,11 @@ rule correct_cases:
         test="data/captioning/features/test.h5",
         vectors="data/captioning/topics/vectors.csv",
         cases="results/refinement/cases-seed{seed}.csv",
+        own=lambda wildcards: (
+            "results/refinement/{model}-seed{seed}.own.json"
+            if wildcards.neurons == "random"
+            else []
+        ),
     output:
         records="results/refinement/{model}-seed{seed}.{neurons}.json",
     log:
@@ -161,7 +166,7 @@ rule draw_refinement:
 
 rule refined_captioner:
     input:
-        f"results/refined/{REFINED}.csv" if CORRECTIONS else [],
+        f"results/refined/{REFINED}.csv",
     localrule: True
 
 
@@ -173,7 +178,7 @@ rule refine_captioner:
         test="data/captioning/features/test.h5",
         topics="data/captioning/topics/topics.json",
         vectors="data/captioning/topics/vectors.csv",
-        corrections=CORRECTIONS or [],
+        corrections=CORRECTIONS,
     output:
         model="models/refined/{model}-seed{seed}.safetensors",
         captions=report(

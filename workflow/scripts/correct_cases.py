@@ -15,6 +15,6 @@ with rule(snakemake) as settings:
         opened,
         snakemake.input.cases,
         snakemake.output.records,
-        neurons=snakemake.wildcards.neurons,
+        control_for=snakemake.input.own or None,
         in_turn=settings["in_turn"],
     )

@@ -25,6 +25,7 @@ from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.decode import Caption
 from seewhy.captioning.refining import (
     Clips,
+    Correction,
     RefinementPlan,
     Refiner,
     captions_of,
@@ -34,7 +35,7 @@ from seewhy.captioning.refining import (
 from seewhy.corpora.canonical import SPLITS, read_csv, read_table
 from seewhy.device import choose_device
 from seewhy.errors import InputError
-from seewhy.files import whole_file, write_json
+from seewhy.files import read_json, whole_file, write_json
 from seewhy.progress import progress
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
@@ -102,18 +103,16 @@ def open_refiner(
         for split, file in files.items()
         if split != "test"
     }
-    captioner.to(choose_device(device)).requires_grad_(False)
-    try:
-        refiner = Refiner(
-            captioner,
-            labelled["train"],
-            labelled["val"],
-            RefinementPlan(**plan),
-            dict(decoding),
-            seed=seed,
+    settings = RefinementPlan(**plan)
+    if settings.weights == "rectifier" and captioner.encoder.rectifier is None:
+        raise InputError(
+            f"{captioner_path}: a captioner of signed features has no rectifier to refine; set "
+            "refinement.weights to encoder"
         )
-    except ValueError as error:
-        raise InputError(f"{captioner_path}: {error}; set refinement.weights to encoder") from None
+    captioner.to(choose_device(device)).requires_grad_(False)
+    refiner = Refiner(
+        captioner, labelled["train"], labelled["val"], settings, dict(decoding), seed=seed
+    )
     return Opened(refiner, vocabulary, files, vectors)
 
 
@@ -136,6 +135,8 @@ def choose_cases(
     topic that no human caption of the clip has, and where a topic of the clip is missed: at least
     `AGREED` of its human captions have a strict word of it, and no captioner's caption of either
     half has one. Of several topics the one that most human captions have is taken.
+
+    Clips of a single frame have no halves and are left out.
 
     Args:
         captioners: from `train_captioner`.
@@ -193,18 +194,26 @@ def _said_of_halves(
     """Of each clip the words of its first half's caption and of its second half's."""
     captioner, vocabulary, (features,) = load_for(captioner_path, features_path)
     captioner.to(choose_device(device))
-    cnn, lengths = next(features.batches([np.arange(len(features.clips))]))
+    rows = np.flatnonzero(features.lengths > 1)
+    if not len(rows):
+        return {}
+    cnn, lengths = next(features.batches([rows]))
     where = captioner.encoder.input.mean.device
-    said: dict[str, list[set[str]]] = {clip: [] for clip in features.clips}
+    said: dict[str, list[set[str]]] = {features.clips[row]: [] for row in rows}
     for half in Clips(cnn.to(where), lengths.to(where)).halves():
         captions = captions_of(captioner, captioner.encoder, half, dict(decoding))
-        for clip, caption in zip(features.clips, captions, strict=True):
+        for clip, caption in zip(said, captions, strict=True):
             said[clip].append(set(vocabulary.decode(caption.words).split()))
     return said
 
 
 def correct_cases(
-    opened: Opened, cases_path: str | Path, output: str | Path, *, neurons: str, in_turn: int
+    opened: Opened,
+    cases_path: str | Path,
+    output: str | Path,
+    *,
+    in_turn: int,
+    control_for: str | Path | None = None,
 ) -> None:
     """Correct each case by itself from its first half; then the first of them in turn.
 
@@ -215,55 +224,78 @@ def correct_cases(
             `topic`, `dose` (null: no dose made the captioner say it), the captions of its second
             half `before` and `after`, whether it is `corrected`, and `changed`, the captions of
             those other clips that are now captioned differently, with `gained`, those of them that
-            now name the topic and do not have it, and `without`, how many do not have it;
+            now name the topic and do not have it, and `without`, how many do not have it, `lost`,
+            those that have it and no longer name it, and `having`, how many named it before;
             `in_turn`: what has `changed` after so many corrections one upon the other.
-        neurons: ``own``, or ``random`` for the control that moves others by as much.
         in_turn: how many cases are corrected one upon the other (the paper: 20).
+        control_for: what this function wrote for the same captioner and cases; then the same
+            doses are given to neurons drawn at random, of the same weights.
 
     Raises:
         InputError: a case that is no test clip or no topic.
     """
     refiner, file = opened.refiner, opened.files["test"]
     everything = opened.clips("test", range(len(file.clips)))
-    first, second = everything.halves()
+    doses: dict[str, float | None] = {}
+    if control_for is not None:
+        doses = {case["clip"]: case["dose"] for case in read_json(control_for)["cases"]}
     original = refiner.captioner.encoder
     whole = refiner.caption(original, everything)
-    halves = refiner.caption(original, second)
     before = opened.decode(whole)
     has = opened.vectors.loc[list(file.clips)]
     work = []
     for number, case in enumerate(read_csv(cases_path).itertuples()):
         if case.clip not in file.clips or case.topic not in has.columns:
             raise InputError(f"{cases_path}: {case.clip}, {case.topic}: choose the cases again")
-        direction = refiner.direction(has.columns.get_loc(case.topic))
-        if neurons == "random":
-            direction = random_direction(direction, number)
-        work.append((case, list(file.clips).index(case.clip), direction))
+        try:
+            direction = refiner.direction(has.columns.get_loc(case.topic))
+        except ValueError:  # with `direction: named`, a topic may have no neuron
+            direction = None
+        if direction is not None and control_for is not None:
+            direction = random_direction(direction, refiner.movable, number)
+        work.append((case, file.clips.index(case.clip), direction))
+
+    def correct(case: Any, row: int, direction: torch.Tensor | None) -> tuple[Correction, Clips]:
+        first, second = everything.rows([row]).halves()
+        dose = doses.get(case.clip) if control_for is not None else None
+        if direction is None or (control_for is not None and dose is None):
+            return Correction(refiner.captioner.encoder, None), second
+        words = opened.words(case.words.split())
+        return refiner.correct(first, direction, words, dose), second
+
     records = []
     for case, row, direction in progress(work, what="corrections"):
         words = opened.words(case.words.split())
-        correction = refiner.correct(first.rows([row]), direction, words)
-        record = {"clip": case.clip, "topic": case.topic, "dose": correction.dose}
-        after, now = halves[row], whole
+        correction, second = correct(case, row, direction)
+        (old,), (new,) = (refiner.caption(one, second) for one in (original, correction.encoder))
+        now = whole
         if correction.dose is not None:
-            (after,) = refiner.caption(correction.encoder, second.rows([row]))
             now = refiner.caption(correction.encoder, everything)
         texts = opened.decode(now)
         others = [other for other in range(len(now)) if other != row]
         lacking = [other for other in others if not has[case.topic].iloc[other]]
-        record |= {
-            "before": opened.decode([halves[row]])[0],
-            "after": opened.decode([after])[0],
-            "corrected": says(after, words),
-            "changed": {file.clips[o]: texts[o] for o in others if texts[o] != before[o]},
-            "gained": sum(says(now[o], words) and not says(whole[o], words) for o in lacking),
-            "without": len(lacking),
-            "whole": texts[row],
-        }
-        records.append(record)
+        having = [o for o in others if has[case.topic].iloc[o] and says(whole[o], words)]
+        records.append(
+            {
+                "clip": case.clip,
+                "topic": case.topic,
+                "dose": correction.dose,
+                "before": opened.decode([old])[0],
+                "after": opened.decode([new])[0],
+                "corrected": says(new, words),
+                "changed": {file.clips[o]: texts[o] for o in others if texts[o] != before[o]},
+                "gained": sum(says(now[o], words) and not says(whole[o], words) for o in lacking),
+                "without": len(lacking),
+                "lost": sum(not says(now[o], words) for o in having),
+                "having": len(having),
+                "whole": texts[row],
+            }
+        )
+    made = 0
     for case, row, direction in work[:in_turn]:
-        seen = first.rows([row])
-        refiner.accept(refiner.correct(seen, direction, opened.words(case.words.split())), seen)
+        correction, _ = correct(case, row, direction)
+        made += correction.dose is not None
+        refiner.accept(correction, everything.rows([row]).halves()[0])
     texts = opened.decode(refiner.caption(refiner.captioner.encoder, everything))
     changed = {clip: new for clip, new, old in zip(file.clips, texts, before, strict=True)
                if new != old}  # fmt: skip
@@ -272,7 +304,7 @@ def correct_cases(
         {
             "before": dict(zip(file.clips, before, strict=True)),
             "cases": records,
-            "in_turn": {"corrections": len(work[:in_turn]), "changed": changed},
+            "in_turn": {"corrections": made, "changed": changed},
         },
     )
 
@@ -280,20 +312,20 @@ def correct_cases(
 def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
     """A person's corrections: clips, and for each the topics that its caption misses.
 
-    The file is a list of ``{clip: …, topics: [name or word, …]}``.
+    The file is a list of ``{clip: …, topics: [name or word, …]}``; an empty list corrects nothing.
 
     Raises:
         InputError: not such a file, a clip twice, or nothing named.
     """
     form = "a list of entries such as {clip: test00012, topics: [dancing]}"
     try:
-        entries = yaml.safe_load(Path(path).read_text("utf-8"))
+        entries = yaml.load(Path(path).read_text("utf-8"), yaml.BaseLoader)  # 00012 stays as it is
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; write {form}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
-    if not entries:
-        raise InputError(f"{path}: names no correction; write {form}")
+    if not entries and entries != []:
+        raise InputError(f"{path}: is empty; write {form}, or [] for no correction")
     if not isinstance(entries, list):
         raise InputError(f"{path}: is not {form}")
     corrections: dict[str, list[str]] = {}
@@ -303,7 +335,7 @@ def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
             raise InputError(f"{where}: is not of the form {{clip: test00012, topics: [dancing]}}")
         clip, topics = str(entry["clip"]), entry["topics"]
         topics = [topics] if isinstance(topics, str) else topics
-        if not topics or not isinstance(topics, list):
+        if not isinstance(topics, list) or not topics or not all(topics):
             raise InputError(f"{where} ({clip}): names no topic; say what its caption misses")
         if clip in corrections:
             raise InputError(f"{where} ({clip}): is there twice; put all its topics in one entry")
@@ -360,6 +392,10 @@ def refine_captioner(
                 direction = opened.refiner.direction(topic)
             except (InputError, ValueError) as error:
                 raise InputError(f"{where}: {error}") from None
+            if (clip, topic) in [done[:2] for done in work]:
+                raise InputError(
+                    f"{where}: {name!r} is of the topic {found.names[topic]}, which is there twice"
+                )
             work.append((clip, topic, list(dict.fromkeys(words)), direction))
     refiner = opened.refiner
     clips = {clip: opened.clips(places[clip][0], [places[clip][1]]) for clip, *_ in work}
@@ -383,5 +419,6 @@ def refine_captioner(
         }
     _, vocabulary, backbone = load_captioner(captioner_path)
     save_captioner(output, refiner.captioner, vocabulary, backbone=backbone)
+    columns = ["clip", "split", "topic", "words", "dose", "before", "after", "said"]
     with whole_file(captions) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.4g")
+        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.4g")

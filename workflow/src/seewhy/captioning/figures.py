@@ -158,8 +158,10 @@ def draw_corrections(
     rows = -(-len(chosen) // 2)
     with (
         open_hdf5(frames_path, needs=("frames", "lengths", "clip")) as file,
-        figure(output, width=11, height=1.75 * rows) as drawn,
+        figure(output, width=11, height=1.75 * max(1, rows)) as drawn,
     ):
+        if not made:
+            drawn.text(0.02, 0.5, "no test clip is a case: nothing was corrected")
         names = list(file["clip"].asstr()[:])
         for place, number in enumerate(sorted(chosen)):
             case = made[number]

@@ -18,7 +18,7 @@ from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.seeds import over_seeds
 
-SHARES = ("corrected", "unanswered", "others changed", "false positives")
+SHARES = ("corrected", "unanswered", "others changed", "false positives", "lost")
 SCORES = ("BLEU-4", "METEOR")
 PUBLISHED = {"cases": 20, "corrected": 17 / 20, "BLEU-4 before": 0.446, "METEOR before": 0.297,
              "BLEU-4 in turn": 0.449, "METEOR in turn": 0.298}  # fmt: skip
@@ -38,10 +38,12 @@ def tabulate_refinement(
     Columns: `corrected`, the share of unseen halves that name the topic afterwards; `unanswered`,
     the share of cases in which no dose made the captioner say it; `others changed`, the share of
     the other clips that are captioned in other words; `false positives`, the share of those without
-    the topic that now name it; each the mean over training seeds with Student's interval. Then
-    BLEU-4 and METEOR of the whole test set: `before` with its bootstrap interval over clips,
-    `after` one correction, the mean over the cases, and after several `in turn`. Differences of
-    LSTM-I's seeds from the others', and the paper's own figures.
+    the topic that now name it, `lost`, that of those with the topic that named it and no longer do;
+    each the mean over training seeds (those with a case) with Student's interval. Then BLEU-4 and
+    METEOR of the whole test set: `before` with its bootstrap interval over clips, `after` one
+    correction, the mean over the cases, and after several `in turn`, as many as were `made`, with
+    the interval of the `change` (clips and seeds drawn). Differences of LSTM-I's seeds from the
+    others', and the paper's own figures.
 
     Args:
         corpus: in canonical form.
@@ -102,6 +104,7 @@ def _shares(record: Mapping[str, Any]) -> dict[str, float]:
             "unanswered": case["dose"] is None,
             "others changed": len(case["changed"]) / others,
             "false positives": case["gained"] / max(1, case["without"]),
+            "lost": case["lost"] / case["having"] if case["having"] else math.nan,
         }
         for case in record["cases"]
     ]
@@ -109,15 +112,16 @@ def _shares(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _mean(values: Iterable[float]) -> float:
-    """The mean; not a number where there is nothing."""
-    values = list(values)
+    """The mean of what is a number; not a number where there is nothing."""
+    values = [value for value in values if not math.isnan(value)]
     return float(np.mean(values)) if values else math.nan
 
 
 def _intervals(by_seed: Sequence[Mapping[str, float]], confidence: float) -> dict[str, float]:
     result: dict[str, float] = {}
     for name in SHARES:
-        result |= over_seeds([one[name] for one in by_seed], confidence).columns(name)
+        values = [one[name] for one in by_seed if not math.isnan(one[name])]
+        result |= over_seeds(values, confidence).columns(name) if values else {name: math.nan}
     return result
 
 
@@ -134,17 +138,22 @@ def _scores(
         before.append(original)
         cases = [case["changed"] | {case["clip"]: case["whole"]} for case in record["cases"]]
         each = _rescored(original, [*cases, record["in_turn"]["changed"]], scorer, record["before"])
-        *single, last = (scores.corpus() for scores in each)
+        single = [scores.corpus() for scores in each[:-1]]
         after.append({name: _mean(one[name] for one in single) for name in SCORES})
-        in_turn.append(last)
-    intervals = bootstrap.of(before)
-    columns: dict[str, float] = {}
+        in_turn.append(each[-1])
+    intervals, changes = bootstrap.of(before), bootstrap.difference(in_turn, before)
+    columns: dict[str, float] = {"made": _mean(r["in_turn"]["corrections"] for r in by_seed)}
     for name in SCORES:
         own = intervals[name]
         columns |= {f"{name} before": own.value, f"{name} before low": own.low}
         columns |= {f"{name} before high": own.high}
         columns[f"{name} after"] = _mean(one[name] for one in after)
-        columns[f"{name} in turn"] = _mean(one[name] for one in in_turn)
+        columns[f"{name} in turn"] = own.value + changes[name].value
+        columns[f"{name} change"] = changes[name].value
+        columns |= {
+            f"{name} change low": changes[name].low,
+            f"{name} change high": changes[name].high,
+        }
     return columns
 
 
