@@ -17,6 +17,7 @@ OUTPUTS:
 
 SEEDS = config["captioner"]["seeds"]
 MODELS = list(config["captioner"]["models"])
+LAMBDA = (config["captioner"] | config["captioner"]["models"]["I"])["lambda"]
 LAMBDAS = config["sweep"]["lambdas"]
 SWEPT = expand(
     "sweep/lambda-{value}-seed{seed}", value=LAMBDAS, seed=SEEDS[: config["sweep"]["seeds"]]
@@ -137,11 +138,7 @@ rule choose_lambda:
         mem_mb=4000,
         runtime=60,
     params:
-        **{
-            "lambda": json.dumps(
-                (config["captioner"] | config["captioner"]["models"]["I"])["lambda"]
-            )
-        },
+        **{"lambda": json.dumps(LAMBDA)},
         code=code("choose_lambda.py"),
         corpus=section("corpus"),
         evaluation=section("evaluation"),

@@ -22,7 +22,10 @@ MEASURED = [
     *expand("results/neurons/captioner/{model}-seed{seed}.plain.json", model=MODELS, seed=SEEDS),
     *expand("results/neurons/captioner/I-seed{seed}.rotated.json", seed=SEEDS),
     *expand("results/neurons/captioner/B-seed{seed}.sparse.json", seed=SEEDS),
-    *expand("results/neurons/{model}.plain.json", model=SWEPT),
+    *expand(
+        "results/neurons/{model}.plain.json",
+        model=[model for model in SWEPT if f"lambda-{LAMBDA}-" not in model],  # LSTM-I itself
+    ),
 ]
 
 # Traced are LSTM-I and LSTM-B of the first seed.
