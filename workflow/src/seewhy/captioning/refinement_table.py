@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from seewhy.files import read_json, whole_file
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.seeds import over_seeds
+from seewhy.text.tokens import tokenise
 
 SHARES = ("corrected", "unanswered", "others changed", "false positives", "lost")
 SCORES = ("BLEU-4", "METEOR")
@@ -69,15 +69,16 @@ def tabulate_refinement(
         for row, by_seed in networks.items()
     }
     rows = []
-    with Meteor() as meteor:
-        scorer = CaptionScorer({clip: references[clip] for clip in clips}, meteor=meteor)
-        for row, by_seed in networks.items():
-            rows.append(
-                {"row": row, "kind": "network", "seeds": len(by_seed)}
-                | {"cases": sum(len(record["cases"]) for record in by_seed.values())}
-                | _intervals(list(shares[row].values()), confidence)
-                | _scores(list(by_seed.values()), clips, scorer, bootstrap)
-            )
+    every = [record for by_seed in networks.values() for record in by_seed.values()]
+    said = _statistics([texts for record in every for texts in _captions(record)],
+                       {clip: references[clip] for clip in clips})  # fmt: skip
+    for row, by_seed in networks.items():
+        rows.append(
+            {"row": row, "kind": "network", "seeds": len(by_seed)}
+            | {"cases": sum(len(record["cases"]) for record in by_seed.values())}
+            | _intervals(list(shares[row].values()), confidence)
+            | _scores(list(by_seed.values()), clips, said, bootstrap)
+        )
     for row, by_seed in shares.items():
         if row != "LSTM-I":
             pairs = [
@@ -125,65 +126,68 @@ def _intervals(by_seed: Sequence[Mapping[str, float]], confidence: float) -> dic
     return result
 
 
+def _captions(record: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """Captions of whole test clips: all of them before; what each correction changed; in turn."""
+    cases = [case["changed"] | {case["clip"]: case["whole"]} for case in record["cases"]]
+    return [record["before"], *cases, record["in_turn"]["changed"]]
+
+
+def _statistics(
+    captions: Sequence[Mapping[str, str]], references: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """What BLEU and METEOR need of each clip and caption; the same one is looked at once."""
+    new: dict[str, list[str]] = {clip: [] for clip in references}
+    for clip, text in dict.fromkeys(pair for some in captions for pair in some.items()):
+        if clip in new:
+            new[clip].append(text)
+    result = {}
+    with Meteor() as meteor:
+        scorer = CaptionScorer(references, meteor=None)
+        tokens = {clip: [" ".join(tokenise(text)) for text in own]
+                  for clip, own in references.items()}  # fmt: skip
+        for number in range(max(map(len, new.values()))):
+            here = {clip: texts[number] for clip, texts in new.items() if number < len(texts)}
+            plain = [" ".join(tokenise(text)) for text in here.values()]
+            scores = meteor.statistics(plain, [tokens[clip] for clip in here])
+            result |= dict(zip(here.items(), zip(scorer.bleu(here), scores, strict=True),
+                               strict=True))  # fmt: skip
+    return result
+
+
 def _scores(
     by_seed: Sequence[Mapping[str, Any]],
     clips: Sequence[str],
-    scorer: CaptionScorer,
+    said: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
     bootstrap: Bootstrap,
 ) -> dict[str, float]:
     """BLEU-4 and METEOR before, after each case (the mean) and after several in turn."""
     before, after, in_turn = [], [], []
     for record in by_seed:
-        original = scorer.score({clip: record["before"][clip] for clip in clips})
-        before.append(original)
-        cases = [case["changed"] | {case["clip"]: case["whole"]} for case in record["cases"]]
-        each = _rescored(original, [*cases, record["in_turn"]["changed"]], scorer, record["before"])
-        single = [scores.corpus() for scores in each[:-1]]
-        after.append({name: _mean(one[name] for one in single) for name in SCORES})
+        original, *changes = _captions(record)
+        each = [_clip_scores(clips, original | change, said) for change in ({}, *changes)]
+        before.append(each[0])
         in_turn.append(each[-1])
-    intervals, changes = bootstrap.of(before), bootstrap.difference(in_turn, before)
+        single = [scores.corpus() for scores in each[1:-1]]
+        after.append({name: _mean(one[name] for one in single) for name in SCORES})
+    intervals, changed = bootstrap.of(before), bootstrap.difference(in_turn, before)
     columns: dict[str, float] = {"made": _mean(r["in_turn"]["corrections"] for r in by_seed)}
     for name in SCORES:
-        own = intervals[name]
+        own, change = intervals[name], changed[name]
         columns |= {f"{name} before": own.value, f"{name} before low": own.low}
         columns |= {f"{name} before high": own.high}
         columns[f"{name} after"] = _mean(one[name] for one in after)
-        columns[f"{name} in turn"] = own.value + changes[name].value
-        columns[f"{name} change"] = changes[name].value
-        columns |= {
-            f"{name} change low": changes[name].low,
-            f"{name} change high": changes[name].high,
-        }
+        columns[f"{name} in turn"] = own.value + change.value
+        columns |= {f"{name} change": change.value, f"{name} change low": change.low}
+        columns |= {f"{name} change high": change.high}
     return columns
 
 
-def _rescored(
-    original: ClipScores,
-    changes: Sequence[Mapping[str, str]],
-    scorer: CaptionScorer,
-    before: Mapping[str, str],
-) -> list[ClipScores]:
-    """Scores after each set of changed captions; every caption of a clip is scored once."""
-    place = {clip: row for row, clip in enumerate(original.clips)}
-    new: dict[str, list[str]] = {clip: [] for clip in original.clips}
-    for change in changes:
-        for clip, text in change.items():
-            if clip in place and text not in new[clip]:
-                new[clip].append(text)
-    rounds = [
-        scorer.score({clip: texts[n] if n < len(texts) else before[clip]
-                      for clip, texts in new.items()})
-        for n in range(max(map(len, new.values()), default=0))
-    ]  # fmt: skip
-    result = []
-    for change in changes:
-        parts = {name: getattr(original, name).copy()
-                 for name in ("bleu", "meteor", "rouge_l", "cider")}  # fmt: skip
-        for clip, text in change.items():
-            if clip in place:
-                row = place[clip]
-                scores = rounds[new[clip].index(text)]
-                for name, values in parts.items():
-                    values[row] = getattr(scores, name)[row]
-        result.append(replace(original, **parts))
-    return result
+def _clip_scores(
+    clips: Sequence[str],
+    captions: Mapping[str, str],
+    said: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+) -> ClipScores:
+    """Scores of one caption a clip; without ROUGE-L and CIDEr, which are not asked for."""
+    bleu, meteor = zip(*(said[clip, captions[clip]] for clip in clips), strict=True)
+    nothing = np.full(len(clips), math.nan)
+    return ClipScores(tuple(clips), np.array(bleu), np.array(meteor), nothing, nothing)
