@@ -158,7 +158,7 @@ def draw_corrections(
     rows = -(-len(chosen) // 2)
     with (
         open_hdf5(frames_path, needs=("frames", "lengths", "clip")) as file,
-        figure(output, width=11, height=1.75 * max(1, rows)) as drawn,
+        figure(output, width=11, height=1.25 * max(1, rows)) as drawn,
     ):
         if not made:
             drawn.text(0.02, 0.5, "no test clip is a case: nothing was corrected")
@@ -178,5 +178,5 @@ def draw_corrections(
                 f"before: {case['before']}",
                 f"after “{case['topic']}” ({dose}; {verdict}): {case['after']}",
             ]
-            axes.set_title("\n".join(textwrap.shorten(line, 88) for line in lines), fontsize=8)
-            axes.title.set_color("black" if case["corrected"] else COLOURS[1])
+            title = "\n".join(textwrap.shorten(line, 88) for line in lines)
+            axes.set_title(title, fontsize=8, color="black" if case["corrected"] else COLOURS[1])
