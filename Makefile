@@ -22,6 +22,7 @@ test: setup lint  ## all tests
 evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), kept in git beside the default's
 	snakemake all --configfile workflow/presets/evidence.yaml
 	$(call keep,seeds20)
+	cp workflow/presets/evidence.yaml results/evidence/seeds20/
 	snakemake all
 	$(call keep,default)
 
@@ -30,7 +31,7 @@ define keep
 mkdir -p results/evidence/$(1)
 cp results/*.csv results/topics.json results/figures/*.png params.yaml results/evidence/$(1)/
 (date -u +%F; uname -srm; nproc; git log -1 --format=%h -- workflow params.yaml; \
- find benchmarks -name '*.tsv' -exec sed -n 2p {} + | awk '{s += $$1} END {printf "%.1f hours of jobs so far\n", s / 3600}') \
+ find benchmarks -name '*.tsv' -exec tail -qn 1 {} + | awk '{s += $$1} END {printf "%.1f hours of jobs so far\n", s / 3600}') \
  > results/evidence/$(1)/machine.txt
 endef
 
