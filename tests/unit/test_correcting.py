@@ -217,8 +217,7 @@ def test_no_case_is_a_table_without_shares(world):
 def refine(world, text, **changes):
     folder, _ = world
     (folder / "corrections.yaml").write_text(text)
-    path = folder / "I-seed0.safetensors"
-    refine_captioner(opened(world, **changes), path, folder / "corrections.yaml",
+    refine_captioner(opened(world, **changes), folder / "corrections.yaml",
                      folder / "topics.json", folder / "refined.safetensors",
                      folder / "refined.csv")  # fmt: skip
     return pd.read_csv(folder / "refined.csv")

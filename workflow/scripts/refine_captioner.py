@@ -13,7 +13,6 @@ with rule(snakemake) as settings:
     )
     refine_captioner(
         opened,
-        snakemake.input.model,
         snakemake.input.corrections,
         snakemake.input.topics,
         snakemake.output.model,

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 import yaml
 
-from seewhy.captioning.checkpoint import load_captioner, load_for, save_captioner
+from seewhy.captioning.checkpoint import load_for, save_captioner
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.decode import Caption
 from seewhy.captioning.refining import (
@@ -236,7 +236,7 @@ def correct_cases(
     """
     refiner, file = opened.refiner, opened.files["test"]
     everything = opened.clips("test", range(len(file.clips)))
-    doses: dict[str, float | None] = {}
+    doses = None
     if control_for is not None:
         doses = {case["clip"]: case["dose"] for case in read_json(control_for)["cases"]}
     original = refiner.captioner.encoder
@@ -251,22 +251,27 @@ def correct_cases(
             direction = refiner.direction(has.columns.get_loc(case.topic))
         except ValueError:  # with `direction: named`, a topic may have no neuron
             direction = None
-        if direction is not None and control_for is not None:
-            direction = random_direction(direction, refiner.movable, number)
-        work.append((case, file.clips.index(case.clip), direction))
+        dose = None  # that of the plan
+        if doses is not None:
+            dose = doses.get(case.clip)
+            if dose is None:
+                direction = None
+            if direction is not None:
+                direction = random_direction(direction, refiner.movable, number)
+        row = file.clips.index(case.clip)
+        halves = everything.rows([row]).halves()
+        work.append((case, row, halves, opened.words(case.words.split()), direction, dose))
 
-    def correct(case: Any, row: int, direction: torch.Tensor | None) -> tuple[Correction, Clips]:
-        first, second = everything.rows([row]).halves()
-        dose = doses.get(case.clip) if control_for is not None else None
-        if direction is None or (control_for is not None and dose is None):
-            return Correction(refiner.captioner.encoder, None), second
-        words = opened.words(case.words.split())
-        return refiner.correct(first, direction, words, dose), second
+    def correct(
+        seen: Clips, words: list[int], direction: torch.Tensor | None, dose: float | None
+    ) -> Correction:
+        if direction is None:
+            return Correction(refiner.captioner.encoder, None)
+        return refiner.correct(seen, direction, words, dose)
 
     records = []
-    for case, row, direction in progress(work, what="corrections"):
-        words = opened.words(case.words.split())
-        correction, second = correct(case, row, direction)
+    for case, row, (first, second), words, *push in progress(work, what="corrections"):
+        correction = correct(first, words, *push)
         (old,), (new,) = (refiner.caption(one, second) for one in (original, correction.encoder))
         now = whole
         if correction.dose is not None:
@@ -292,10 +297,10 @@ def correct_cases(
             }
         )
     made = 0
-    for case, row, direction in work[:in_turn]:
-        correction, _ = correct(case, row, direction)
+    for _, _, (first, _), words, *push in work[:in_turn]:
+        correction = correct(first, words, *push)
         made += correction.dose is not None
-        refiner.accept(correction, everything.rows([row]).halves()[0])
+        refiner.accept(correction, first)
     texts = opened.decode(refiner.caption(refiner.captioner.encoder, everything))
     changed = {clip: new for clip, new, old in zip(file.clips, texts, before, strict=True)
                if new != old}  # fmt: skip
@@ -345,7 +350,6 @@ def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
 
 def refine_captioner(
     opened: Opened,
-    captioner_path: str | Path,
     corrections_path: str | Path,
     topics: str | Path,
     output: str | Path,
@@ -355,7 +359,6 @@ def refine_captioner(
 
     Args:
         opened: the captioner; it is changed.
-        captioner_path: where it came from.
         corrections_path: see `read_corrections`.
         topics: `topics.json`.
         output: the refined captioner (safetensors).
@@ -417,8 +420,9 @@ def refine_captioner(
             "after": opened.decode(after)[0],
             "said": says(after[0], opened.words(row["words"].split())),
         }
-    _, vocabulary, backbone = load_captioner(captioner_path)
-    save_captioner(output, refiner.captioner, vocabulary, backbone=backbone)
+    save_captioner(
+        output, refiner.captioner, opened.vocabulary, backbone=opened.files["train"].backbone
+    )
     columns = ["clip", "split", "topic", "words", "dose", "before", "after", "said"]
     with whole_file(captions) as temporary:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.4g")

@@ -87,7 +87,7 @@ class RefinementPlan:
         margin: what is added to the dose that ``caption`` finds.
         parts: equal parts of what was seen that must say the topic too; 1: the whole is enough.
         most: largest dose that is tried.
-        threshold: likeness below which a frame gains nothing, `rectifier` only.
+        threshold: likeness below which a frame is pushed down, `rectifier` only.
         mu: weight of the second term of eq. 10.
         anchor: weight of its third, gamma.
         anchor_clips: train clips that are held, `encoder` only, as the next two.
