@@ -100,9 +100,8 @@ def test_a_box_thinner_than_a_pixel_is_the_pixel_under_it():
     thin = [[(3.6, 5.2, 0.2, 0.5)]]
     assert pointing_hits(maps, thin, frame=(10, 10), radius=0)[0] == 1
     assert area_share(thin, frame=(10, 10))[0] == pytest.approx(0.01)
-    assert area_share([[(2.4, 0, 2.2, 1)]], frame=(10, 10))[0] == pytest.approx(
-        0.02
-    )  # columns 2, 3
+    three = [[(2.4, 0, 2.2, 1)]]  # the centres of columns 2, 3 and 4
+    assert area_share(three, frame=(10, 10))[0] == pytest.approx(0.03)
 
 
 def test_unsigned_boxes_do_not_wrap_round():
