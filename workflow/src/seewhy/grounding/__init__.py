@@ -1,0 +1,1 @@
+"""Where and when a recurrent network saw its evidence (Bargal et al., CVPR 2018)."""
