@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import (
-    bootstrap_interval,
-    cluster_mean_interval,
-    clustered_mean_of,
-    mean_of,
-    paired_bootstrap,
-)
+from seewhy.scores.bootstrap import bootstrap_interval, mean_of, paired_bootstrap
 from seewhy.scores.captions import SCORES, ClipScores, multiplicities, score_captions
 
 
@@ -97,52 +91,6 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.90 <= covered / 300 <= 0.98  # 0.95 less the known shortfall at 80 clips, +- 3 sd
 
 
-def clustered(seed=0, clips=15):
-    """Frames of clips of unequal length, a few without a value, in two classes."""
-    rng = np.random.default_rng(seed)
-    clip = np.repeat(np.arange(clips), rng.integers(1, 9, clips))
-    values = rng.normal(size=clips)[clip] + 0.1 * rng.normal(size=len(clip))
-    values[rng.random(len(clip)) < 0.1] = np.nan
-    values[clip == 4] = np.nan  # a clip without any
-    return values, clip, np.where(clip % 3, "run", "fall")
-
-
-@pytest.mark.parametrize("by_class", [False, True])
-def test_clusters_are_drawn_whole_as_in_a_literal_loop(by_class):
-    values, clip, labels = clustered()
-    kept = [c for c in np.unique(clip) if not np.isnan(values[clip == c]).all()]
-    assert len(kept) < 15
-    n, rng = len(kept), np.random.default_rng(3)
-
-    def mean(numbers):
-        items = np.concatenate([np.flatnonzero(clip == c) for c in numbers])
-        groups = [items[labels[items] == k] for k in ("run", "fall")] if by_class else [items]
-        return np.mean([np.nanmean(values[g]) for g in groups if len(g)])
-
-    draws = [mean([kept[i] for i in drawn]) for drawn in rng.integers(n, size=(300, n))]
-    found = cluster_mean_interval(
-        values,
-        [f"{c:02d}" for c in clip],
-        labels=labels if by_class else None,
-        resamples=300,
-        seed=3,
-    )
-    assert found.value == pytest.approx(mean(kept))
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
-
-
-def test_frames_alike_within_clips_widen_the_interval():
-    values = np.repeat(np.random.default_rng(0).normal(size=30), 50)
-    clip = np.repeat(np.arange(30), 50)
-    whole = cluster_mean_interval(values, clip)
-    apart = cluster_mean_interval(values, np.arange(1500))
-    assert whole.high - whole.low > 5 * (apart.high - apart.low)
-    score, clips = clustered_mean_of(values, clip)
-    other, _ = clustered_mean_of(values - 0.25, clip)
-    difference = paired_bootstrap([score], [other], clips=clips)["mean"]
-    assert (difference.low, difference.high) == pytest.approx((0.25, 0.25))
-
-
 def test_chunks_do_not_change_the_draws(monkeypatch):
     scores = random_scores(3)
     whole = bootstrap_interval([scores], resamples=50)
@@ -175,8 +123,6 @@ def test_errors_say_what_is_wrong():
         (lambda: bootstrap_interval([mean_of(np.ones(3))]), "give the number of clips"),
         (lambda: bootstrap_interval([mean_of(np.ones(1))], clips=1), "at least two"),
         (lambda: bootstrap_interval([scores], level=1.5), r"level \(1.5\)"),
-        (lambda: cluster_mean_interval(np.ones(3), ["a"]), "3 values, 1 clusters and 3 labels"),
-        (lambda: cluster_mean_interval(np.full(2, np.nan), ["a", "b"]), "all values are NaN"),
     ]:
         with pytest.raises(InputError, match=message):
             call()
