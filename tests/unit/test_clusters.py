@@ -12,7 +12,7 @@ def clustered(seed=0, clips=15):
     """Frames of clips of unequal length, a few without a value, in two classes."""
     rng = np.random.default_rng(seed)
     clip = np.repeat(np.arange(clips), rng.integers(1, 9, clips))
-    values = rng.normal(size=clips)[clip] + 0.1 * rng.normal(size=len(clip))
+    values = 3 + rng.normal(size=clips)[clip] + 0.1 * rng.normal(size=len(clip))
     values[rng.random(len(clip)) < 0.1] = np.nan
     values[clip == 4] = np.nan  # a clip without any
     return values, clip, np.where(clip % 6, "run", "fall")  # some draws lack one
