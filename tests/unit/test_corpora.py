@@ -318,6 +318,6 @@ def test_a_missing_corpus_says_where_to_get_it(name, tmp_path):
     with pytest.raises(InputError, match=r"corpus\.source: no folder .*nowhere; "):
         source_files(name, tmp_path / "nowhere")
     about = SOURCES[name]
-    first = (*about.needed, *about.folders)[0]
+    first = (*about.needed, *about.folders, *about.one_of)[0]
     with pytest.raises(InputError, match=rf"transfer\.corpus\.source: no {first} in"):
         source_files(name, tmp_path, key="transfer.corpus.source")

@@ -37,7 +37,7 @@ def test_the_settings_of_the_repository_pass():
         ("captioner.zzz", 3, r"unknown key captioner\.zzz; its keys are seeds, models"),
         ("puppets.size", 1000, r"puppets\.size: 1000 is above 256 \(Side of"),
         ("puppets.size", 65, r"puppets\.size: 65 is not a multiple of 2"),
-        ("corpus.name", "msrvtt", r'corpus\.name: "msrvtt" is not one of puppets, msvd, folder'),
+        ("corpus.name", "webvid", r'corpus\.name: "webvid" is not one of puppets, msvd, msrvtt'),
         ("captioner.models.B.lambda", -1, r"captioner\.models\.B\.lambda: -1 is below 0"),
         ("captioner.dropout", 1.0, r"captioner\.dropout: 1\.0 is not below 1"),
         ("captioner.seeds", [], r"captioner\.seeds: \[\] is not admitted"),

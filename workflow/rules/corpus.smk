@@ -4,7 +4,7 @@ REQUIRED INPUTS: the folders corpus.source and transfer.corpus.source of params.
 layout.
 
 OUTPUTS:
-    data/<use>/corpus/   clips.csv, captions.csv, … and corpus.json (import_corpus);
+    data/<use>/corpus/   clips.csv, captions.csv, …, truth.h5 and corpus.json (import_corpus);
                          workflow/src/seewhy/corpora/canonical.yaml describes the form
 
 <use> is `captioning` or `transfer`.
@@ -31,6 +31,7 @@ rule import_corpus:
         source=lookup(dpath="{use}", within=CORPUS_FILES),
     output:
         tables=expand("data/{{use}}/corpus/{table}.csv", table=TABLES),
+        truth="data/{use}/corpus/truth.h5",
         about="data/{use}/corpus/corpus.json",
     log:
         "logs/import_corpus/{use}.log",

@@ -12,7 +12,6 @@ Without a column `split`, whole groups are dealt out at random by the settings `
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import re
@@ -22,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 
@@ -134,9 +134,7 @@ def _given_split(rows: pd.DataFrame, path: Path) -> pd.Series:
 
 def _dealt_split(groups: pd.Series, shares: dict[str, float], seed: int, path: Path) -> pd.Series:
     """Whole groups in an order drawn from their names and `seed`, cut by the shares."""
-    names = sorted(
-        set(groups), key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
-    )
+    names = sorted(set(groups), key=lambda name: draw(seed, name))
     if len(names) < len(SPLITS):
         raise InputError(
             f"{path}: {len(names)} video(s) or groups cannot fill train, val and test; add some"

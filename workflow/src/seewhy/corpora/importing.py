@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seewhy.corpora import folder, msvd, puppets, ucf11
+import numpy as np
+
+from seewhy.corpora import flickr30k, folder, msrvtt, msvd, puppets, thumos14, ucf11, ucf101
 from seewhy.corpora.canonical import empty_table, schema, write_tables
 from seewhy.corpora.sources import source_files
+from seewhy.corpora.truth import TruthWriter, refer_truth
 from seewhy.errors import InputError
 from seewhy.files import whole_folder, write_json
 
-ADAPTERS = {"puppets": puppets, "msvd": msvd, "folder": folder, "ucf11": ucf11}
+ADAPTERS = {
+    "puppets": puppets,
+    "msvd": msvd,
+    "msrvtt": msrvtt,
+    "folder": folder,
+    "ucf11": ucf11,
+    "ucf101": ucf101,
+    "thumos14": thumos14,
+    "flickr30k": flickr30k,
+}
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +36,8 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     Args:
         name: the adapter, one of `ADAPTERS`.
         source: folder of the data set in its own layout.
-        output: folder for the canonical tables (empty where the data set has nothing of the kind)
-            and `corpus.json`.
+        output: folder for the canonical tables (empty where the data set has nothing of the kind),
+            `truth.h5` (likewise) and `corpus.json`.
         settings: of that adapter.
 
     Raises:
@@ -33,13 +46,26 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     if name not in ADAPTERS:
         raise InputError(f"params.yaml: corpus.name: {name} is not one of {', '.join(ADAPTERS)}")
     source_files(name, source)
-    tables, about = ADAPTERS[name].read(Path(source), **settings)
+    tables, about, *boxes = ADAPTERS[name].read(Path(source), **settings)
     empty = {table: empty_table(table) for table in schema() if table not in tables}
     with whole_folder(output) as temporary:
         write_tables(temporary, {**tables, **empty})
+        _write_truth(temporary / "truth.h5", about.get("truth"), boxes[0] if boxes else ())
         write_json(temporary / "corpus.json", {"name": name, "source": str(source), **about})
     clips = tables["clips"]
     counts = ", ".join(f"{count} {split}" for split, count in clips["split"].value_counts().items())
     log.info("%s: %d clips (%s)", output, len(clips), counts)
     for remark in about.get("remarks", []):
         log.warning("%s: %s", source, remark)
+
+
+def _write_truth(
+    path: Path, elsewhere: str | None, boxes: Iterable[tuple[str, Mapping[str, np.ndarray]]]
+) -> None:
+    """``truth.h5``: the boxes of each clip, or where the truth lies."""
+    if elsewhere is not None:
+        refer_truth(path, elsewhere)
+        return
+    with TruthWriter(path) as writer:
+        for clip, rows in boxes:
+            writer.append(clip, boxes=rows)

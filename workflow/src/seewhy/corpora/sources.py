@@ -13,16 +13,20 @@ from typing import NamedTuple
 from seewhy.errors import InputError
 
 VIDEO_EXTENSIONS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+IMAGE_EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
 class Source(NamedTuple):
     """One data set in its own layout."""
 
     needed: tuple[str, ...]  # files without which nothing works
-    used: tuple[str, ...]  # files that are read where they are there
+    used: tuple[str, ...]  # files, or folders of them, that are read where they are there
     videos: str  # folder of the videos, below the source
     where: str  # where to get it and where to put it
     folders: tuple[str, ...] = ()  # folders of which there must be at least one
+    one_of: tuple[
+        str, ...
+    ] = ()  # files or folders of which there must be at least one, and are read
 
 
 SOURCES = {
@@ -57,6 +61,17 @@ SOURCES = {
             "release of S2VT or arctic-capgen-vid, and name their folder in corpus.source"
         ),
     ),
+    "msrvtt": Source(
+        needed=(),
+        used=("test_videodatainfo.json",),
+        videos=".",
+        where=(
+            "get train_val_videodatainfo.json, test_videodatainfo.json and the folders "
+            "TrainValVideo and TestVideo of MSR-VTT (10,000 clips, 2016) from its authors at "
+            "Microsoft Research, and name the folder that holds all four in corpus.source"
+        ),
+        one_of=("train_val_videodatainfo.json", "videodatainfo_2016.json"),
+    ),
     "folder": Source(
         needed=("captions.csv",),
         used=(),
@@ -77,6 +92,50 @@ SOURCES = {
         folders=(
             *("basketball", "biking", "diving", "golf_swing", "horse_riding", "soccer_juggling"),
             *("swing", "tennis_swing", "trampoline_jumping", "volleyball_spiking", "walking"),
+        ),
+    ),
+    "ucf101": Source(
+        needed=("ucfTrainTestlist/classInd.txt",),
+        used=(
+            *(f"ucfTrainTestlist/trainlist0{split}.txt" for split in (1, 2, 3)),
+            *(f"ucfTrainTestlist/testlist0{split}.txt" for split in (1, 2, 3)),
+            "pyannot.pkl",
+        ),
+        videos="UCF-101",
+        where=(
+            "get UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from "
+            "www.crcv.ucf.edu/data/UCF101.php and, for the tubes, pyannot.pkl from "
+            "github.com/gurkirt/corrected-UCF101-Annots; name as the corpus's source the folder "
+            "that holds UCF-101, ucfTrainTestlist and pyannot.pkl"
+        ),
+    ),
+    "thumos14": Source(
+        needed=(),
+        used=("Ambiguous_val.txt", "Ambiguous_test.txt"),
+        videos=".",
+        where=(
+            "get the validation and test videos and TH14_Temporal_annotations_validation.zip and "
+            "_test.zip from www.crcv.ucf.edu/THUMOS14/download.html; name as the corpus's source "
+            "the folder that holds validation, test and annotation"
+        ),
+        one_of=(
+            "annotation",
+            "annotations",
+            "TH14_Temporal_annotations_validation",
+            "TH14_Temporal_annotations_test",
+            "val_Annotation.csv",
+            "test_Annotation.csv",
+        ),
+    ),
+    "flickr30k": Source(
+        needed=("train.txt", "val.txt", "test.txt"),
+        used=("Sentences", "Annotations", "UNRELATED_CAPTIONS"),
+        videos="flickr30k-images",
+        where=(
+            "get train.txt, val.txt, test.txt, UNRELATED_CAPTIONS and annotations.zip (Sentences "
+            "and Annotations) from github.com/BryanPlummer/flickr30k_entities and the images from "
+            "the page of Flickr30k (hockenmaier.cs.illinois.edu/DenotationGraph); name as the "
+            "corpus's source the folder that holds all of it and flickr30k-images"
         ),
     ),
 }
@@ -106,21 +165,22 @@ def source_files(
             raise InputError(f"params.yaml: {key}: no {file} in {source}; {about.where}")
     if about.folders and not any((folder / one).is_dir() for one in about.folders):
         raise InputError(f"params.yaml: {key}: no {about.folders[0]} in {source}; {about.where}")
-    return [
-        str(folder / file) for file in (*about.needed, *about.used) if (folder / file).is_file()
-    ]
+    if about.one_of and not any((folder / one).exists() for one in about.one_of):
+        raise InputError(f"params.yaml: {key}: no {about.one_of[0]} in {source}; {about.where}")
+    read = (*about.needed, *about.one_of, *about.used)
+    return [str(folder / file) for file in read if (folder / file).exists()]
 
 
 def video_stamp(folder: str | Path) -> str:
-    """Digest of name, size and time of every video below `folder`; it changes when one does.
+    """Digest of name, size and time of every video or image below `folder`.
 
-    A folder that is not there has a stamp of its own.
+    It changes when one of them does. A folder that is not there has a stamp of its own.
     """
     digest = hashlib.sha256()
     for above, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
-            if name.lower().endswith(VIDEO_EXTENSIONS):
+            if name.lower().endswith(VIDEO_EXTENSIONS + IMAGE_EXTENSIONS):
                 path = os.path.join(above, name)
                 about = os.stat(path)
                 line = [os.path.relpath(path, folder), about.st_size, about.st_mtime_ns]

@@ -1,11 +1,12 @@
 """Truth by the frame: writing and reading a corpus's ``truth.h5`` (its layout: ``canonical.yaml``).
 
-Writing goes clip by clip, so memory does not grow with the corpus; reading opens any clip at once::
+Writing goes clip by clip, so memory does not grow with the corpus; reading opens any clip at once.
+A corpus of boxes alone has no masks, elements and key points::
 
     with TruthWriter("data/puppets/trimmed/truth.h5") as writer:
         writer.append("train00000", code=code, elements=elements, boxes=boxes, ...)
 
-    with Truth("data/puppets/trimmed/truth.h5") as truth:
+    with open_truth("data/captioning/corpus") as truth:
         codes, names = truth.masks("train00000", "part")
 """
 
@@ -21,7 +22,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import open_hdf5, read_json, whole_file
 
 KINDS = ("instance", "class", "part", "colour", "texture", "stuff")
 SURROUNDINGS = "surroundings"
@@ -46,6 +47,7 @@ _COLUMNS: dict[str, dict[str, tuple[tuple[int, ...], Any]]] = {
         "rgb": ((2, 3), "u1"),
     },
 }
+_ELSEWHERE = "elsewhere"  # attribute of a file that only says where the truth lies
 _FLUSH = 64  # clips whose small rows are written together
 
 
@@ -85,20 +87,20 @@ class TruthWriter:
         self,
         clip: str,
         *,
-        code: np.ndarray,
-        elements: Sequence[Mapping[str, Any]],
         boxes: Mapping[str, np.ndarray],
-        key_points: Mapping[str, Any],
+        code: np.ndarray | None = None,
+        elements: Sequence[Mapping[str, Any]] = (),
+        key_points: Mapping[str, Any] | None = None,
     ) -> None:
         """Add one clip.
 
         Args:
             clip: its identifier, not yet written.
-            code: [T, h, w] uint8, index into `elements` of what each pixel shows.
-            elements: rows with `instance`, `class`, `part`, `colour`, `texture`, `rgb` [2, 3].
             boxes: `frame` [n], `instance` [n], `box` [n, 4].
+            code: [T, h, w] uint8, index into `elements` of what each pixel shows; None: no masks.
+            elements: rows with `instance`, `class`, `part`, `colour`, `texture`, `rgb` [2, 3].
             key_points: `frame` [n], `instance` [n], `point` [n, 2], `visible` [n], and `name`, n
-                strings.
+                strings; None: no key points.
 
         Raises:
             InputError: a clip given twice, frames of another size than the first clip's, or a code
@@ -108,12 +110,17 @@ class TruthWriter:
             raise InputError(f"{self._path}: open the writer in a with block before appending")
         if clip in self._known:
             raise InputError(f"{self._path}: the clip {clip} is given twice")
-        if code.size and int(code.max()) >= len(elements):
+        if code is not None and code.size and int(code.max()) >= len(elements):
             raise InputError(
                 f"{self._path}: clip {clip} has the code {int(code.max())}, but only "
                 f"{len(elements)} elements"
             )
-        self._append_code(clip, np.asarray(code, np.uint8))
+        if code is not None:
+            self._append_code(clip, np.asarray(code, np.uint8))
+        else:
+            self._offsets["masks"].append(self._offsets["masks"][-1])
+        if key_points is None:
+            key_points = {name: [] for name in _COLUMNS["key_points"]}
         names = np.array([self._names.setdefault(n, len(self._names)) for n in key_points["name"]])
         groups: dict[str, dict[str, Any]] = {
             "boxes": dict(boxes),
@@ -193,7 +200,8 @@ class Truth:
     """Reads ``truth.h5``.
 
     Args:
-        path: the file, or the corpus folder that holds it.
+        path: the file, or the corpus folder that holds it; a file that only says where the truth
+            lies (`refer_truth`) is followed.
 
     Raises:
         InputError: the file is missing, damaged or of another form.
@@ -201,16 +209,9 @@ class Truth:
 
     def __init__(self, path: str | Path) -> None:
         path = Path(path)
-        self._path = path / "truth.h5" if path.is_dir() else path
+        self._path = _followed(path / "truth.h5" if path.is_dir() else path)
         self._stack = contextlib.ExitStack()
-        needs = (
-            "clip",
-            "masks/code",
-            "masks/rows",
-            "elements/rows",
-            "boxes/rows",
-            "key_points/rows",
-        )
+        needs = ("clip", "masks/rows", "elements/rows", "boxes/rows", "key_points/rows")
         self._file = self._stack.enter_context(open_hdf5(self._path, needs=needs))
         self.clips: list[str] = [str(clip) for clip in self._file["clip"].asstr()[:]]
         self._index = {clip: i for i, clip in enumerate(self.clips)}
@@ -227,6 +228,11 @@ class Truth:
         """Close the file."""
         self._stack.close()
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether there are masks, and not only boxes."""
+        return "masks/code" in self._file
+
     def _slice(self, group: str, clip: str) -> slice:
         if clip not in self._index:
             raise InputError(f"{self._path}: has no clip {clip}")
@@ -234,7 +240,13 @@ class Truth:
         return slice(int(self._rows[group][i]), int(self._rows[group][i + 1]))
 
     def code(self, clip: str) -> np.ndarray:
-        """Element that each pixel shows: [T, h, w] uint8, an index into :meth:`elements`."""
+        """Element that each pixel shows: [T, h, w] uint8, an index into :meth:`elements`.
+
+        Raises:
+            InputError: no such clip, or a corpus of boxes alone.
+        """
+        if not self.has_masks:
+            raise InputError(f"{self._path}: has boxes and no masks; use the boxes")
         return self._file["masks/code"][self._slice("masks", clip)]
 
     def elements(self, clip: str) -> dict[str, np.ndarray]:
@@ -326,3 +338,39 @@ class Truth:
         if refers_to not in names:
             return np.zeros(values.shape, bool)
         return values == names.index(refers_to)
+
+
+def refer_truth(path: str | Path, elsewhere: str | Path) -> None:
+    """Write a ``truth.h5`` that only says where the truth lies, so that masks are not copied.
+
+    Args:
+        path: the file to write.
+        elsewhere: the file with the truth: absolute, or relative to the working directory.
+    """
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs[_ELSEWHERE] = str(elsewhere)
+
+
+def open_truth(corpus: str | Path) -> Truth:
+    """Open the truth of a corpus in canonical form, wherever it lies.
+
+    Args:
+        corpus: the folder that the rule import_corpus wrote.
+
+    Raises:
+        InputError: the corpus has no truth by the frame, or its file is missing or damaged.
+    """
+    truth = Truth(Path(corpus) / "truth.h5")
+    if not truth.clips:
+        truth.close()
+        name = read_json(Path(corpus) / "corpus.json")["name"]
+        raise InputError(
+            f"{corpus}: the corpus {name} has no truth by the frame (boxes or masks); corpus.json "
+            "says what is missing and where to get it, or choose another corpus, such as puppets"
+        )
+    return truth
+
+
+def _followed(path: Path) -> Path:
+    with open_hdf5(path) as file:
+        return Path(file.attrs.get(_ELSEWHERE, path))

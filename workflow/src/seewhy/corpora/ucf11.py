@@ -21,13 +21,13 @@ CVPR 2009.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 
@@ -58,11 +58,11 @@ def read(source: Path, *, split: str, seed: int) -> tuple[dict[str, pd.DataFrame
     videos, strays = _videos(source)
     if split == "random":
         unit_of = {video: video.as_posix() for video in videos}
-        order = sorted(set(unit_of.values()), key=lambda unit: _draw(seed, unit))
+        order = sorted(set(unit_of.values()), key=lambda unit: draw(seed, unit))
     else:
         unit_of = {video: _group(video) for video in videos}
         actions = {unit_of[video]: video.parts[0] for video in videos}
-        order = sorted(actions, key=lambda unit: (actions[unit], _draw(seed, unit)))
+        order = sorted(actions, key=lambda unit: (actions[unit], draw(seed, unit)))
     split_of = {unit: _ROUND[place % len(_ROUND)] for place, unit in enumerate(order)}
     empty = {"train", "val", "test"} - set(split_of.values())
     if empty:
@@ -105,11 +105,6 @@ def _group(video: Path) -> str:
 
 def _identifier(video: Path) -> str:
     return re.sub(r"[^\w.-]", "_", video.as_posix())
-
-
-def _draw(seed: int, unit: str) -> str:
-    """A number for each unit that the seed decides and no other unit touches."""
-    return hashlib.sha256(f"{seed}/{unit}".encode()).hexdigest()
 
 
 def _remarks(source: Path, videos: list[Path], strays: list[Path]) -> list[str]:
