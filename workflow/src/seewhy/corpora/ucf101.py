@@ -15,9 +15,7 @@ of the train groups of each action are kept for it, drawn by `seed`.
 
 A tube is one actor from frame `sf` to before frame `ef` (both counted from 0) with a box
 ``x, y, width, height`` in each; it becomes an instance of class `person`, a segment, and rows of
-boxes. Most are stored as bytes, in which x + width would overflow: they are widened first. A pickle
-can run any code when it is read, so this one is read by an unpickler that admits numpy's arrays and
-nothing else.
+boxes. Most are stored as bytes, in which x + width would overflow: they are widened first.
 
 References: K. Soomro, A. R. Zamir, M. Shah, *UCF101: A Dataset of 101 Human Actions Classes From
 Videos in The Wild*, CRCV-TR-12-01, 2012; G. Singh et al., *Online Real-time Multiple Spatiotemporal
@@ -26,7 +24,6 @@ Action Localisation and Prediction*, ICCV 2017 (the corrected tubes).
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,6 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seewhy.corpora.array_pickle import read_arrays
 from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
@@ -52,11 +50,6 @@ TUBE_ACTIONS = (
 TUBES, TUBE_VIDEOS = 4458, 3194
 WHERE = SOURCES["ucf101"].where
 _VIDEO = re.compile(r"(\w+)/(v_\w+_g(\d\d)_c\d\d)\.avi")
-_ADMITTED = {
-    (f"numpy.{package}.multiarray", name): value.__reduce__()[0]
-    for package in ("core", "_core")  # before and since numpy 2
-    for name, value in (("_reconstruct", np.empty(0)), ("scalar", np.uint8()))
-} | {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
 
 Boxes = Iterator[tuple[str, Mapping[str, np.ndarray]]]
 
@@ -196,34 +189,12 @@ def _keep_for_validation(clips: pd.DataFrame, val_groups: int, seed: int, source
         raise InputError(f"{source}: no video of split {', '.join(sorted(empty))} is left; {WHERE}")
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Refuses every name that is not needed to build a numpy array."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise _Refused(f"{module}.{name}")
-        return _ADMITTED[module, name]
-
-
-class _Refused(Exception):
-    """What a pickle asked for and does not get."""
-
-
 def _tubes(path: Path, clips: pd.DataFrame, remarks: list[str]) -> dict[str, list[dict[str, Any]]]:
     """Tubes of each clip that has any, in the order of `clips`."""
     if not path.exists():
         remarks.append(f"no {path.name}: no boxes and no segments; {WHERE}")
         return {}
-    try:
-        with open(path, "rb") as file:
-            content = _ArraysOnly(file).load()
-    except _Refused as error:
-        raise InputError(
-            f"{path}: asks for {error}, which is no part of an array, and was not run; throw the "
-            f"file away and {WHERE}"
-        ) from None
-    except Exception as error:  # a damaged pickle can raise anything
-        raise InputError(f"{path}: not a whole pickle (cut short or damaged); {WHERE}") from error
+    content = read_arrays(path, remedy=WHERE)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise InputError(f"{path}: not a table of videos; {WHERE}")
     tubes: dict[str, list[dict[str, Any]]] = {}
