@@ -61,7 +61,9 @@ def test_an_adapter_of_boxes_fills_truth_h5(adapters, tmp_path):
 def test_a_corpus_without_truth_has_the_file_and_says_so(adapters, tmp_path):
     import_corpus("ucf11", tmp_path, tmp_path / "corpus")
     assert (tmp_path / "corpus/truth.h5").exists()
-    with pytest.raises(InputError, match=r"corpus: the corpus ucf11 has no truth .*such as puppets"):
+    with pytest.raises(
+        InputError, match=r"corpus: the corpus ucf11 has no truth .*such as puppets"
+    ):
         open_truth(tmp_path / "corpus")
     (tmp_path / "corpus/truth.h5").unlink()
     with pytest.raises(InputError, match=r"truth\.h5: no such file; run the rule"):

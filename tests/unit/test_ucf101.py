@@ -226,7 +226,10 @@ def test_a_wrong_line_of_a_list_is_named(source, tmp_path, name, line, message):
         ({"split": 4}, r"ucf101\.split: 4 is not one of 1, 2, 3"),
         ({"split": 2}, r"trainlist02\.txt: no such file; get UCF101"),
         ({"classes": 11}, r"ucf101\.classes: 11 is not one of 101, 24"),
-        ({"val_groups": 3}, r"val_groups \(3\) must be at least 1 .* Basketball has 3 train groups"),
+        (
+            {"val_groups": 3},
+            r"val_groups \(3\) must be at least 1 .* Basketball has 3 train groups",
+        ),
         ({"val_groups": 0}, r"val_groups \(0\) must be at least 1"),
     ],
 )
