@@ -57,7 +57,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     clips, captions = _read_all([file for file in files if file.exists()], source)
     remarks = [
         f"{(clips['split'] == split).sum()} {split} clips, where MSR-VTT has {count}: results are "
-        f"not those of the whole data set; {WHERE}"
+        "not those of the whole data set"
         for split, count in COUNTS.items()
         if (clips["split"] == split).sum() != count
     ]
