@@ -55,7 +55,8 @@ def literal_convolution(a, w, p, padding):
     return result
 
 
-def test_a_linear_layer_is_the_literal_sum(rng=np.random.default_rng(0)):
+def test_a_linear_layer_is_the_literal_sum():
+    rng = np.random.default_rng(0)
     layer = nn.Linear(5, 4).double()
     a, p = rng.random(5), rng.normal(size=4)
     step = Chain(nn.Sequential(layer, nn.ReLU())).steps[0]
@@ -66,7 +67,8 @@ def test_a_linear_layer_is_the_literal_sum(rng=np.random.default_rng(0)):
 
 
 @pytest.mark.parametrize("padding", [0, 1])
-def test_a_convolution_is_the_literal_sum(padding, rng=np.random.default_rng(1)):
+def test_a_convolution_is_the_literal_sum(padding):
+    rng = np.random.default_rng(1)
     layer = nn.Conv2d(2, 3, 3, padding=padding).double()
     a = rng.random((2, 5, 6)) * (rng.random((2, 5, 6)) > 0.3)
     p = rng.normal(size=(3, 3 + 2 * padding, 4 + 2 * padding))
@@ -126,7 +128,7 @@ def test_zennit_gives_the_same_maps(layer):
     chain = Chain(cnn)
     place = chain.place(layer)
     modules = list(cnn)
-    last = [i for i, m in enumerate(modules) if m is chain.steps[place].layer][0]
+    last = modules.index(chain.steps[place].layer)
     last += chain.steps[place].rectified
     lower, upper = nn.Sequential(*modules[: last + 1]), [*modules[last + 1 :], classifier]
     a = lower(frames.flatten(0, 1)).detach().requires_grad_()

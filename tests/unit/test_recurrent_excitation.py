@@ -106,7 +106,7 @@ def test_the_lstm_runs_as_written(lstm, x):
         for name in ("i", "f", "g", "o", "c", "h"):
             got = getattr(trace, name)[item].detach().numpy()
             np.testing.assert_allclose(got, [s[name] for s in steps], atol=1e-12)
-    h, (last, c) = lstm(x)
+    h, (last, _) = lstm(x)
     torch.testing.assert_close(h, trace.h)
     torch.testing.assert_close(last, trace.h[:, -1])
     half, state = lstm(x[:, :2])

@@ -32,6 +32,7 @@ class Step:
     rectified: bool
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Activations of the layer, after its ReLU."""
         y = self.layer(x)
         return functional.relu(y) if self.rectified else y
 
