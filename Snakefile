@@ -15,6 +15,7 @@ include: "workflow/rules/captioning.smk"
 include: "workflow/rules/neurons.smk"
 include: "workflow/rules/refinement.smk"
 include: "workflow/rules/transfer.smk"
+include: "workflow/rules/grounding.smk"
 include: "workflow/rules/bench.smk"
 
 

@@ -19,8 +19,12 @@ from seewhy.settings import check_settings
 from seewhy.vision import check_weights
 
 SPLITS = ["train", "val", "test"]
-# What the two corpora are for, and the world of puppets that each is by default.
-WORLDS = {"captioning": "data/puppets/trimmed", "transfer": "data/puppets/actions"}
+# What the corpora are for, and the world of puppets that each is by default.
+WORLDS = {
+    "captioning": "data/puppets/trimmed",
+    "transfer": "data/puppets/actions",
+    "grounding": "data/puppets/grounding",
+}
 TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 
 # Models of Table 3 that are no captioner, and the settings of an encoder.
@@ -34,13 +38,17 @@ try:
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         where="params.yaml",
     )
-    CORPORA = {"captioning": config["corpus"], "transfer": config["transfer"]["corpus"]}
+    CORPORA = {
+        "captioning": config["corpus"],
+        "transfer": config["transfer"]["corpus"],
+        "grounding": config["grounding"]["corpus"],
+    }
     CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
     for purpose, corpus in CORPORA.items():
         CORPUS_FILES[purpose] = source_files(
             **corpus,
             made=WORLDS[purpose],
-            key="corpus.source" if purpose == "captioning" else "transfer.corpus.source",
+            key="corpus.source" if purpose == "captioning" else f"{purpose}.corpus.source",
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if videos == f"{WORLDS[purpose]}/videos" else []

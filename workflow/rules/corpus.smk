@@ -1,19 +1,20 @@
-"""The corpora of captioning and of transfer, in canonical form.
+"""The corpora of captioning, transfer and grounding, in canonical form.
 
-REQUIRED INPUTS: the folders corpus.source and transfer.corpus.source of params.yaml, in their own
-layout.
+REQUIRED INPUTS: the folders corpus.source, transfer.corpus.source and grounding.corpus.source of
+params.yaml, in their own layout.
 
 OUTPUTS:
     data/<use>/corpus/   clips.csv, captions.csv, …, truth.h5 and corpus.json (import_corpus);
                          workflow/src/seewhy/corpora/canonical.yaml describes the form
 
-<use> is `captioning` or `transfer`.
+<use> is `captioning`, `transfer` or `grounding`.
 """
 
 CORPUS = "data/captioning/corpus"
 OWN_SETTINGS = {
     "captioning": {"folder": config["folder"]},
     "transfer": {"ucf11": config["transfer"]["ucf11"]},
+    "grounding": {"ucf101": config["grounding"]["ucf101"]},
 }
 IMPORTS = {
     purpose: {

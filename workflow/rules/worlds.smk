@@ -1,22 +1,29 @@
 """The procedural worlds: videos with exact ground truth, drawn from a seed.
 
-REQUIRED INPUTS: none (params.yaml, section puppets, and transfer.clips).
+REQUIRED INPUTS: none (params.yaml, section puppets, transfer.clips, grounding.puppets).
 
 OUTPUTS:
     data/puppets/trimmed     a corpus in canonical form: one action a clip (render_puppets)
     data/puppets/actions     another of the same kind, on which no captioner was trained
+    data/puppets/grounding   a third, with the actions of grounding.puppets alone
     data/puppets/untrimmed   the same for untrimmed videos of several segments (render_untrimmed)
     results/figures/puppets.png   a contact sheet of the world (draw_puppets)
 """
 
 TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
-# The world for transfer has other clips than the captioners': what these have learnt by heart would
-# pass for skill. It is drawn with the next seed.
+# Each world has other clips, drawn with the next seed: what captioners have learnt by heart would pass
+# for skill in transfer.
 PUPPETS = {
     "trimmed": section("puppets"),
     "actions": json.dumps(
         config["puppets"]
         | {"seed": config["puppets"]["seed"] + 1, "clips": config["transfer"]["clips"]},
+        sort_keys=True,
+    ),
+    "grounding": json.dumps(
+        config["puppets"]
+        | {"seed": config["puppets"]["seed"] + 2}
+        | config["grounding"]["puppets"],
         sort_keys=True,
     ),
 }

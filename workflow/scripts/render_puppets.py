@@ -8,5 +8,6 @@ with rule(snakemake) as settings:
     render_clips(
         Path(snakemake.output.truth).parent,
         workers=snakemake.threads,
+        actions=puppets.get("actions"),
         **{name: puppets[name] for name in ("seed", "clips", "size", "frames", "fps")},
     )

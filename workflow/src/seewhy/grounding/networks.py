@@ -15,8 +15,9 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,6 +50,17 @@ class VGGShape:
     size: int = 64
     batch_norm: bool = True
     scale: str = "-1..1"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], *, size: int) -> VGGShape:
+        """From settings with `groups`, `linear`, `batch_norm` and `scale`, and others."""
+        return cls(
+            groups=tuple(tuple(group) for group in settings["groups"]),
+            linear=tuple(settings["linear"]),
+            size=size,
+            batch_norm=settings["batch_norm"],
+            scale=settings["scale"],
+        )
 
 
 VGG16 = VGGShape(

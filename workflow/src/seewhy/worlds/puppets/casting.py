@@ -138,6 +138,7 @@ def compose(
     frames: int,
     rarity: tuple[str, str] | None = None,
     held_out: bool = False,
+    only: tuple[str, ...] = (),
 ) -> Plan:
     """A clip in which `actor` does `action` in `scene`, with whatever company comes along.
 
@@ -149,6 +150,7 @@ def compose(
         frames: length T.
         rarity: the rare thing that the clip is to show, and what sort of thing it is.
         held_out: the triple is one of the held-out.
+        only: the actions that there are, for a second actor; none: all.
     """
     scene_seed = int(rng.integers(2**31))
     backdrop = build_scene(scene, scene_seed)
@@ -163,7 +165,7 @@ def compose(
             p=[TWO_ACTORS, BYSTANDER, DISTRACTOR, 1 - TWO_ACTORS - BYSTANDER - DISTRACTOR],
         )
     )
-    second = _second_actor(rng, action, actor, scene) if company == "two" else None
+    second = _second_actor(rng, action, actor, scene, only) if company == "two" else None
     if company == "two" and second is None:
         company = "alone"
     if action == "chase" or (action in ("enter", "leave") and company == "two"):
@@ -207,12 +209,12 @@ def _suits(kind: str, action: str, scene: str) -> bool:
 
 
 def _second_actor(
-    rng: np.random.Generator, action: str, actor: str, scene: str
+    rng: np.random.Generator, action: str, actor: str, scene: str, only: tuple[str, ...]
 ) -> tuple[str, str] | None:
     """Action and class of another actor that fits the scene and does something else."""
     if action in _ALONE:
         return None
-    pairs, weights = zip(*words.pair_weights().items(), strict=True)
+    pairs, weights = zip(*words.pair_weights(only).items(), strict=True)
     weights = np.array(weights) / sum(weights)
     for _ in range(60):
         kind, other = pairs[rng.choice(len(pairs), p=weights)]

@@ -126,7 +126,14 @@ def draw_plan(plan: Plan, size: int) -> Drawing:
 
 
 def draw_clip(
-    seed: int, split: str, index: int, *, size: int = 64, frames: int = 32, captions: bool = True
+    seed: int,
+    split: str,
+    index: int,
+    *,
+    size: int = 64,
+    frames: int = 32,
+    captions: bool = True,
+    only: tuple[str, ...] = (),
 ) -> Clip:
     """Draw one clip of the trimmed corpus again, alone.
 
@@ -137,6 +144,7 @@ def draw_clip(
         size: height and width, pixels.
         frames: length T.
         captions: write the descriptions too.
+        only: the actions that there are; none: all.
 
     Returns:
         The clip: ``clip.frames`` [T, size, size, 3] uint8 and its truth.
@@ -145,6 +153,6 @@ def draw_clip(
         InputError: an argument out of range.
     """
     check_size(size, frames)
-    plan = plan_clip(seed, split, index, frames=frames)
+    plan = plan_clip(seed, split, index, frames=frames, only=only)
     descriptions = describe_clip(plan, seed, split, index) if captions else []
     return Clip(clip_name(split, index), split, plan, draw_plan(plan, size), descriptions)

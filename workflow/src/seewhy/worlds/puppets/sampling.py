@@ -13,7 +13,15 @@ from seewhy.worlds.puppets.casting import compose
 from seewhy.worlds.puppets.plan import Plan, clip_generator
 
 
-def plan_clip(seed: int, split: str, index: int, *, frames: int = 32, purpose: int = 0) -> Plan:
+def plan_clip(
+    seed: int,
+    split: str,
+    index: int,
+    *,
+    frames: int = 32,
+    purpose: int = 0,
+    only: tuple[str, ...] = (),
+) -> Plan:
     """Decide on clip `index` of `split`.
 
     Args:
@@ -22,25 +30,31 @@ def plan_clip(seed: int, split: str, index: int, *, frames: int = 32, purpose: i
         index: position in the split, from 0.
         frames: length T.
         purpose: keeps the randomness of different products of one seed apart.
+        only: the actions that there are; none: all.
     """
     rng = clip_generator(seed, split, index, purpose)
-    rarity = _rarity(rng, split)
-    action, actor, scene, held_out = _triple(rng, split, rarity)
-    return compose(rng, action, actor, scene, frames, rarity, held_out)
+    rarity = _rarity(rng, split, only)
+    action, actor, scene, held_out = _triple(rng, split, rarity, only)
+    return compose(rng, action, actor, scene, frames, rarity, held_out, only)
 
 
-def _rarity(rng: np.random.Generator, split: str) -> tuple[str, str] | None:
+def _rarity(rng: np.random.Generator, split: str, only: tuple[str, ...]) -> tuple[str, str] | None:
     if rng.random() >= words.RARE_SHARE.get(split, words.RARE_SHARE["train"]):
         return None
     weights = 1 / np.arange(1, len(words.RARITIES) + 1)
-    return words.RARITIES[rng.choice(len(weights), p=weights / weights.sum())]
+    name, sort = words.RARITIES[rng.choice(len(weights), p=weights / weights.sum())]
+    needed = {"action": name, "object": "eat"}.get(sort)
+    return None if only and needed and needed not in only else (name, sort)
 
 
 def _triple(
-    rng: np.random.Generator, split: str, rarity: tuple[str, str] | None
+    rng: np.random.Generator,
+    split: str,
+    rarity: tuple[str, str] | None,
+    only: tuple[str, ...],
 ) -> tuple[str, str, str, bool]:
     """Action, actor and scene, and whether the triple is one of the held-out."""
-    pairs, weights = zip(*words.pair_weights().items(), strict=True)
+    pairs, weights = zip(*words.pair_weights(only).items(), strict=True)
     weights = np.array(weights) / sum(weights)
     held_out = words.held_out()
     want = split == "test" and rarity is None and rng.random() < words.HELD_OUT_SHARE

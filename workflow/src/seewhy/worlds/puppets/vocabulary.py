@@ -185,14 +185,17 @@ def scenes_for(actor: str, action: str, mount: str = "") -> tuple[str, ...]:
 
 
 @functools.cache
-def pair_weights() -> dict[tuple[str, str], float]:
+def pair_weights(only: tuple[str, ...] = ()) -> dict[tuple[str, str], float]:
     """Probability of each feasible (actor, action), as near to independent as can be.
+
+    `only` names the actions that there are; none: all (the common ones).
 
     Iterative proportional fitting of the feasible pairs to uniform actions and to actors that are
     uniform but for half a power of how many actions they can do (a car cannot do enough of them to
     be as frequent as a woman).
     """
-    actors, actions = list(ACTORS), list(ACTIONS)
+    actors, actions = list(ACTORS), [name for name in ACTIONS if not only or name in only]
+    actors = [actor for actor in actors if any(can_do(actor, action) for action in actions)]
     weights = np.array([[float(can_do(actor, action)) for action in actions] for actor in actors])
     rows = np.sqrt(weights.sum(1))
     rows /= rows.sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from seewhy.progress import progress
 from seewhy.worlds.puppets.clip import COLUMNS, Clip, check_size, draw_clip
 from seewhy.worlds.puppets.encode import write_mp4
 from seewhy.worlds.puppets.pool import in_order
-from seewhy.worlds.puppets.vocabulary import SPLITS
+from seewhy.worlds.puppets.vocabulary import ACTIONS, SPLITS
 
 _CHUNK = 8
 Job = tuple[int, str, int, int, int, int, str]
@@ -32,6 +32,7 @@ def render_clips(
     size: int = 64,
     frames: int = 32,
     fps: int = 8,
+    actions: Sequence[str] | None = None,
     workers: int = 2,
 ) -> None:
     """Render trimmed clips with their truth into a corpus folder of canonical form.
@@ -44,20 +45,27 @@ def render_clips(
         size: height and width of a frame, pixels.
         frames: length T of a clip.
         fps: frames per second.
+        actions: the only ones that there are (of `seewhy.worlds.puppets.vocabulary.ACTIONS`);
+            None: all, and the rare ones.
         workers: processes.
 
     Raises:
-        InputError: an argument out of range; no space left.
+        InputError: an argument out of range; an unknown action; no space left.
     """
+    only = tuple(actions or ())
+    unknown = sorted(set(only) - set(ACTIONS))
+    if unknown:
+        raise InputError(f"action {unknown[0]!r} is not one of {', '.join(ACTIONS)}")
     clips = {"train": 1200, "val": 100, "test": 400} if clips is None else dict(clips)
     check_size(size, frames)
     check_counts(clips, fps, workers)
-    render(folder, _render_trimmed, seed, clips, size, frames, fps, workers, "drawing clips")
+    make = partial(_render_trimmed, only)
+    render(folder, make, seed, clips, size, frames, fps, workers, "drawing clips")
 
 
-def _render_trimmed(job: Job) -> tuple[Clip, dict]:
+def _render_trimmed(only: tuple[str, ...], job: Job) -> tuple[Clip, dict]:
     seed, split, index, size, frames, _, _ = job
-    clip = draw_clip(seed, split, index, size=size, frames=frames)
+    clip = draw_clip(seed, split, index, size=size, frames=frames, only=only)
     return clip, clip.rows()
 
 

@@ -1,0 +1,124 @@
+"""Networks of the grounding system on disk: safetensors, with all that is needed to use them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from seewhy.backbones.weights import load_into, read_weights
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.grounding.networks import (
+    VGG,
+    ActionNetwork,
+    CaptionerSizes,
+    MeanPoolCaptioner,
+    VGGShape,
+    vgg_action_network,
+)
+from seewhy.text.tokens import SPECIALS, Vocabulary
+
+FORMAT = "seewhy grounding 1"
+
+
+def save_action_network(path: str | Path, network: ActionNetwork, shape: VGGShape) -> None:
+    """Write a CNN or an LRCN whose CNN is a `VGG` of that shape."""
+    about = {
+        "kind": "action",
+        "vgg": asdict(shape),
+        "classes": network.classes,
+        "hidden": network.lstm.hidden if network.lstm else 0,
+        "lags": list(network.difference.lags),
+    }
+    _save(path, network.state_dict(), about)
+
+
+def save_word_network(
+    path: str | Path, captioner: MeanPoolCaptioner, shape: VGGShape, vocabulary: Vocabulary
+) -> None:
+    """Write a captioner whose CNN is a `VGG` of that shape."""
+    about = {
+        "kind": "words",
+        "vgg": asdict(shape),
+        "sizes": asdict(captioner.sizes),
+        "words": vocabulary.words[len(SPECIALS) :],
+    }
+    _save(path, captioner.state_dict(), about)
+
+
+def load_action_network(path: str | Path) -> ActionNetwork:
+    """A CNN or an LRCN, in evaluation mode.
+
+    Raises:
+        InputError: missing, cut short, or something else.
+    """
+    tensors, about = _read(path, "action", "train_action_networks")
+    network = vgg_action_network(
+        VGGShape.of(about["vgg"], size=about["vgg"]["size"]),
+        about["classes"],
+        hidden=about["hidden"],
+        lags=about["lags"],
+    )
+    load_into(network, tensors, path, "an action network")
+    return network.eval()
+
+
+def load_word_network(path: str | Path) -> tuple[MeanPoolCaptioner, Vocabulary]:
+    """A captioner, in evaluation mode, and its words.
+
+    Raises:
+        InputError: missing, cut short, or something else.
+    """
+    tensors, about = _read(path, "words", "train_word_network")
+    shape = VGGShape.of(about["vgg"], size=about["vgg"]["size"])
+    cnn = VGG(shape)
+    captioner = MeanPoolCaptioner(
+        cnn, cnn.outputs, CaptionerSizes(**about["sizes"]), size=shape.size, scale=shape.scale
+    )
+    load_into(captioner, tensors, path, "a captioner")
+    return captioner.eval(), Vocabulary(about["words"])
+
+
+def load_vgg(cnn: VGG, path: str | Path) -> None:
+    """Load a user's weights into the CNN alone.
+
+    Args:
+        cnn: of the shape of the weights.
+        path: ``.safetensors``, or ``.pth`` with tensors only; with torchvision's names. The last
+            classifier, which `cnn` lacks, is passed over.
+
+    Raises:
+        InputError: not there, or of another network.
+    """
+    tensors, _ = read_weights(path)
+    own = cnn.state_dict()
+    last = max((name for name in tensors if name.startswith("classifier.")), default="")
+    beyond = last.rsplit(".", 1)[0] + "."
+    if last and last not in own:
+        tensors = {name: value for name, value in tensors.items() if not name.startswith(beyond)}
+    load_into(cnn, tensors, path, "a VGG of this shape")
+
+
+def _save(path: str | Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    weights = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps({"format": FORMAT, **about}, sort_keys=True)
+    with whole_file(path) as temporary:
+        # One entry, since safetensors writes several in an order that changes from run to run.
+        save_file(weights, temporary, metadata={"seewhy": text})
+
+
+def _read(path: str | Path, kind: str, rule: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if not Path(path).is_file():
+        raise InputError(f"{path}: no such file; run the rule {rule}")
+    tensors, about = read_weights(path)
+    if about.get("format") != FORMAT or about.get("kind") != kind:
+        raise InputError(
+            f"{path}: not a network for {'actions' if kind == 'action' else 'words'} of this "
+            f"version; delete it and run the rule {rule}"
+        )
+    return tensors, about
