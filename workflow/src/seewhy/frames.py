@@ -57,8 +57,9 @@ def sample_frames(
         corpus_folder: a corpus in canonical form; its table ``clips`` names the videos.
         output: the HDF5 file: ``frames`` uint8 ``[clips, n, size, size, 3]`` (RGB), ``lengths``
             int32 ``[clips]`` (frames that are real: a clip with N < n has N, the others are 0),
-            ``clip`` ``[clips]`` (identifiers, in the table's order), and the settings as
-            attributes.
+            ``counts`` int32 ``[clips]`` (N), ``shapes`` int32 ``[clips, 2]`` (height and width of
+            the video), ``clip`` ``[clips]`` (identifiers, in the table's order), and the settings
+            as attributes.
         report: a CSV file ``clip,video,status,reason`` with a line for each clip that has a
             problem. `status` is ``missing``, ``empty``, ``unreadable``, ``truncated`` or
             ``outside`` (`seewhy.video.VideoProblem`) where the clip was left out of `output`, and
@@ -85,7 +86,12 @@ def sample_frames(
     rows = ResumableRows(
         output,
         keys=[entry.clip for entry in entries],
-        fields={"frames": ((n, size, size, 3), np.uint8), "lengths": ((), np.int32)},
+        fields={
+            "frames": ((n, size, size, 3), np.uint8),
+            "lengths": ((), np.int32),
+            "counts": ((), np.int32),
+            "shapes": ((2,), np.int32),
+        },
         attributes=settings,
         made_from=[[*entry, *input_stamp(entry.video)] for entry in entries],
         resume=resume,
@@ -105,6 +111,8 @@ def sample_frames(
                         row,
                         frames=frames,
                         lengths=len(clip.frames),
+                        counts=clip.count,
+                        shapes=clip.shape,
                         note=note if clip.lost else None,
                     )
                 bar.update()

@@ -70,6 +70,8 @@ class Clip(NamedTuple):
 
     frames: np.ndarray
     lost: int
+    count: int
+    shape: tuple[int, int]
 
 
 def choose_frames(count: int, n: int) -> np.ndarray:
@@ -139,8 +141,9 @@ def read_clip(
             ``start <= t < end``. None: the video's start, its end.
 
     Returns:
-        `frames` uint8 ``[min(N, n), size, size, 3]`` (RGB, upright) and `lost`, the number of
-        packets that could not be decoded and of frames that the decoder had to patch.
+        `frames` uint8 ``[min(N, n), size, size, 3]`` (RGB, upright); `lost`, the number of packets
+        that could not be decoded and of frames that the decoder had to patch; `count`, N; and
+        `shape`, height and width of the video, upright.
 
     Raises:
         VideoProblem: the file is missing, empty, not a video or cut short, or the clip lies outside
@@ -150,10 +153,15 @@ def read_clip(
     begin = start or 0.0
     expected = _count_packets(path, begin, end)
     seek = begin >= _SEEK_FROM
-    kept: dict[int, np.ndarray] = {}
     for _ in range(3):
         wanted = set(choose_frames(expected, n).tolist())
-        kept, count, lost, late = _decode(path, wanted, size, fit, begin, end, seek)
+        shape: list[tuple[int, int]] = []
+
+        def keep(image: np.ndarray, shape: list = shape) -> np.ndarray:
+            shape.append(image.shape[:2])
+            return fit_frame(image, size, fit)
+
+        kept, count, lost, late = _decode(path, wanted, keep, begin, end, seek)
         if seek and late:  # it cannot be sought in, or the seek landed behind the start
             seek = False
             continue
@@ -163,7 +171,8 @@ def read_clip(
             )
         indices = choose_frames(count, n)
         if count and wanted.issuperset(indices.tolist()):
-            return Clip(np.stack([kept[index] for index in indices.tolist()]), lost)
+            frames = np.stack([kept[index] for index in indices.tolist()])
+            return Clip(frames, lost, count, shape[0])
         if not count:
             break
         expected = count
@@ -258,8 +267,7 @@ def _count_packets(path: Path, begin: float, end: float | None) -> int:
 def _decode(
     path: Path,
     wanted: set[int],
-    size: int,
-    fit: str,
+    keep: Callable[[np.ndarray], np.ndarray],
     begin: float,
     end: float | None,
     seek: bool,
@@ -267,8 +275,9 @@ def _decode(
     """Decode the clip once.
 
     Returns:
-        the frames `wanted` (by index within the clip), the frames counted, the packets lost, and
-        whether the first frame seen came after `begin` (the seek failed or went too far).
+        what `keep` made of the frames `wanted` (by index within the clip), the frames counted, the
+        packets lost, and whether the first frame seen came after `begin` (the seek failed or went
+        too far).
     """
     kept: dict[int, np.ndarray] = {}
     count, lost, seen = 0, 0, 0
@@ -311,7 +320,7 @@ def _decode(
                     continue
                 lost += frame.is_corrupt
                 if count in wanted:
-                    kept[count] = fit_frame(_upright(frame, to_rgb), size, fit)
+                    kept[count] = keep(_upright(frame, to_rgb))
                 count += 1
     return kept, count, lost, late
 
