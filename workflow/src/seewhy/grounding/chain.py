@@ -32,6 +32,7 @@ class Step:
     rectified: bool
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Activations of the layer, after its ReLU."""
         y = self.layer(x)
         return functional.relu(y) if self.rectified else y
 
@@ -115,6 +116,12 @@ class Chain:
             if keep is not None and keep <= index < len(self.steps) - 1:
                 kept.append(x)
         return x, kept
+
+    def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
+        """Run the layers from index `start` to the one before `stop`; None: to the last."""
+        for step in self.steps[start:stop]:
+            x = step(x)
+        return x
 
     def require_rectified(self, first: int) -> None:
         """Refuse a chain whose activations from layer `first` on can be negative.
