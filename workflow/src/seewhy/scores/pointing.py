@@ -152,6 +152,22 @@ def pointing_hits(
     return found
 
 
+def region_masks(regions: Array | Boxes, *, frame: tuple[int, int]) -> Array:
+    """Regions as masks at the frame's resolution.
+
+    Args:
+        regions: see `pointing_hits`.
+        frame: height and width of the frame in pixels.
+
+    Returns:
+        [n, H, W] bool.
+
+    Raises:
+        InputError: see `pointing_hits`.
+    """
+    return _masks(_checked_regions(regions, len(regions), frame), frame)
+
+
 def pointing_accuracy(hits: Array, labels: Sequence[str] | None = None) -> Accuracy:
     """The share of hits over all items, and the mean over classes of theirs.
 
