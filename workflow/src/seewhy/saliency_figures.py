@@ -28,7 +28,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 from seewhy.errors import InputError
 from seewhy.figures import COLOURS, bare, figure
 from seewhy.files import whole_file
-from seewhy.scores.pointing import Boxes, region_masks, upsample
+from seewhy.scores.pointing import Boxes, checked_maps, region_masks, upsample
 
 WIDTH, DPI = 7.2, 200  # inches of a printed page's text, pixels an inch
 STRIP_SIDE = 150  # pixels of a frame in a strip, at least
@@ -70,7 +70,14 @@ def full_colour(maps: Sequence[Array]) -> float:
     return float(np.quantile(magnitudes, FULL_QUANTILE)) or float(magnitudes.max()) or 1.0
 
 
-def overlay(frames: Array, maps: Array, *, full: float | None = None, zoom: int = 1) -> Array:
+def overlay(
+    frames: Array,
+    maps: Array,
+    *,
+    full: float | None = None,
+    zoom: int = 1,
+    steps: int | None = None,
+) -> Array:
     """Maps over frames.
 
     Args:
@@ -78,6 +85,7 @@ def overlay(frames: Array, maps: Array, *, full: float | None = None, zoom: int 
         maps: [n, h', w'], at any resolution; or one map.
         full: magnitude of full colour; None: `full_colour` of these maps.
         zoom: whole factor by which frames grow; maps are interpolated to the same size.
+        steps: from nothing to full colour; None: as many as there are.
 
     Returns:
         [n, h zoom, w zoom, 3] uint8; or one picture.
@@ -86,11 +94,12 @@ def overlay(frames: Array, maps: Array, *, full: float | None = None, zoom: int 
         InputError: frames or maps of another form or number, or maps that are not finite.
     """
     if np.ndim(frames) == 3 and np.ndim(maps) == 2:
-        return overlay(frames[None], maps[None], full=full, zoom=zoom)[0]
+        return overlay(frames[None], maps[None], full=full, zoom=zoom, steps=steps)[0]
     pictures = _grown(frames, zoom)
     if len(maps) != len(frames):
         raise InputError(f"overlay: {len(maps)} maps for {len(frames)} frames; give one each")
     strength = upsample(maps, pictures.shape[1:3]) / (full_colour([maps]) if full is None else full)
+    strength = np.round(strength.clip(-1, 1) * steps) / steps if steps else strength
     lightness = pictures @ np.array([0.299, 0.587, 0.114]) / 255
     return _tinted(_GREY[0] + _GREY[1] * lightness, strength)
 
@@ -129,29 +138,30 @@ def film_strip(
     gap = max(2, width * zoom // 40)
     strip_height = 0.9 * WIDTH / len(shown) * height / width  # inches
     with figure(
-        path, width=WIDTH, height=(strip_height + 0.22) * len(rows) + 0.4, dpi=DPI
+        path, width=WIDTH, height=(strip_height + 0.19) * len(rows) + 0.3, dpi=DPI
     ) as drawn:
         drawn.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0, wspace=0)
-        grid = drawn.subplots(len(rows), 2, width_ratios=[60, 1], squeeze=False)
-        for (axes, bar), row, full in zip(grid, rows, _scales(rows), strict=True):
+        grid = drawn.subplots(len(rows), 1, squeeze=False)[:, 0]
+        for axes, row, full in zip(grid, rows, _scales(rows), strict=True):
             pictures = _pictures(_taken(row, shown), full, zoom)
             strip = np.full((height * zoom, (width * zoom + gap) * len(shown) - gap, 3), 255, "u1")
             for place, picture in enumerate(pictures):
                 left = place * (width * zoom + gap)
                 strip[:, left : left + width * zoom] = picture
             axes.imshow(strip)
-            bare(axes), bare(bar)
+            bare(axes)
             axes.set_title(row.title, fontsize=8, pad=2.5)
-            bar.set_visible(row.maps is not None)
             if row.maps is not None:
+                bar = axes.inset_axes((1.008, 0, 0.013, 1))
                 least = -1 if _signed(row.maps) else 0
                 colours = _tinted(np.full((100, 1), 0.9), np.linspace(1, least, 100)[:, None])
                 bar.imshow(colours, extent=(0, 1, least, 1), aspect="auto")
+                bare(bar)
                 bar.yaxis.tick_right()
                 bar.set_yticks([least, 0, 1][-2 - (least < 0) :])
                 bar.set_yticklabels(_scale_names(full, least), fontsize=6)
                 bar.tick_params(length=0, pad=1)
-        last = grid[-1][0]
+        last = grid[-1]
         middles = (np.arange(len(shown)) + 0.5) * (width * zoom + gap) - gap / 2
         last.set_xticks(middles, labels, fontsize=6)
         last.tick_params(length=0, pad=1)
@@ -239,19 +249,17 @@ def animate(
     n, width = len(rows[0].frames), rows[0].frames.shape[2]
     zoom = max(1, -(-MOVING_SIDE // width))
     cells = [
-        _Cell(row, full, _pictures(row, full, zoom))
+        _Cell(row, full, _pictures(row, full, zoom, _STEPS))
         for row, full in zip(rows, _scales(rows), strict=True)
     ]
-    still, places = _still(cells, columns, _legend(rows, positive, negative))
+    still, places = _still(cells, columns, _legend(rows, positive, negative, bars=True))
     moving = []
     for time in range(n):
         picture = still.copy()
         for cell, place in zip(cells, places, strict=True):
             _draw_moment(picture, cell, place, time)
         moving.append(picture)
-    # One palette for all of them, lest colours flicker.
-    together = Image.fromarray(np.concatenate([np.asarray(picture) for picture in moving]))
-    palette = together.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = _palette(moving)
     moving = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in moving]
     with whole_file(path) as temporary:
         moving[0].save(
@@ -268,12 +276,12 @@ def animate(
 # --- pictures of frames ---------------------------------------------------------------------------
 
 
-def _pictures(row: Row, full: float, zoom: int) -> Array:
+def _pictures(row: Row, full: float, zoom: int, steps: int | None = None) -> Array:
     """A row's frames with their maps and marks, [n, h zoom, w zoom, 3] uint8."""
     if row.maps is None:
         pictures = _grown(row.frames, zoom).copy()
     else:
-        pictures = overlay(row.frames, row.maps, full=full, zoom=zoom)
+        pictures = overlay(row.frames, row.maps, full=full, zoom=zoom, steps=steps)
     if row.marks is not None:
         _outline(pictures, region_masks(row.marks, frame=row.frames.shape[1:3]), zoom)
     return pictures
@@ -293,6 +301,8 @@ def _grown(frames: Array, zoom: int) -> Array:
         raise InputError(
             f"frames {list(frames.shape)} of {frames.dtype} are not uint8 [n, height, width, 3]"
         )
+    if zoom < 1:
+        raise InputError(f"frames: the zoom is {zoom}; give a whole factor, at least 1")
     return frames.repeat(zoom, axis=1).repeat(zoom, axis=2)
 
 
@@ -323,6 +333,8 @@ def _checked(rows: Sequence[Row | tuple]) -> list[Row]:
                     f"row {row.title!r}: {len(given)} {what} for {len(row.frames)} frames; give "
                     "one each"
                 )
+        if row.maps is not None:
+            checked_maps(row.maps, row.frames.shape[1:3])
     return rows
 
 
@@ -349,14 +361,15 @@ def _signed(maps: Array) -> bool:
 
 
 def _scale_names(full: float, least: int) -> list[str]:
-    return [*([f"≤ −{full:.1g}"] if least else []), "0", f"≥ {full:.1g}"]
+    return [*([f"≤ −{full:.2g}"] if least else []), "0", f"≥ {full:.2g}"]
 
 
-def _legend(rows: Sequence[Row], positive: str, negative: str) -> str:
+def _legend(rows: Sequence[Row], positive: str, negative: str, *, bars: bool = False) -> str:
     maps = [row.maps for row in rows if row.maps is not None]
     parts = [f"orange: {positive}"] if maps else []
     parts += [f"blue: {negative}"] if any(map(_signed, maps)) else []
-    parts += ["white line: ground truth"] if any(row.marks is not None for row in rows) else []
+    parts += ["outlined: ground truth"] if any(row.marks is not None for row in rows) else []
+    parts += ["bars: the sum of each frame's map"] if bars and maps else []
     return "; ".join(parts)
 
 
@@ -364,6 +377,8 @@ def _legend(rows: Sequence[Row], positive: str, negative: str) -> str:
 
 _MARGIN, _LINE, _CHART = 6, 15, 30  # pixels: between cells, of a line of text, of the sums
 _TITLE, _TEXT = 12, 11  # pixels, sizes of letters
+_STEPS = 10  # from nothing to full colour, since a GIF has 256 colours
+_GREYS = np.linspace(0, 255, 32).round().astype(int)
 
 
 class _Cell(NamedTuple):
@@ -386,7 +401,7 @@ def _still(
     titles = [textwrap.wrap(cell.row.title, letters) or [""] for cell in cells]
     head = _LINE * max(map(len, titles))
     wide = columns * (width + _MARGIN) + _MARGIN
-    lines = textwrap.wrap(legend, int(wide / (0.56 * _TEXT)))
+    lines = textwrap.wrap(legend, int(wide / (0.5 * _TEXT)))
     tall = head + height + _MARGIN // 2 + _CHART + _LINE + _MARGIN
     rows = -(-len(cells) // columns)
     still = Image.new("RGB", (wide, rows * tall + _MARGIN + _LINE * len(lines)), "white")
@@ -395,15 +410,37 @@ def _still(
     for number, (cell, title) in enumerate(zip(cells, titles, strict=True)):
         left = _MARGIN + number % columns * (width + _MARGIN)
         top = _MARGIN // 2 + number // columns * tall
-        draw.text((left, top), "\n".join(title), "black", _font(_TITLE), spacing=1)
+        draw.text(
+            (left, top + head - _LINE * len(title)),
+            "\n".join(title),
+            "black",
+            _font(_TITLE),
+            spacing=1,
+        )
         places.append((left, top + head))
         if cell.row.maps is not None:
             below = top + head + height + _MARGIN // 2 + _CHART + 1
-            draw.text((left, below), f"full colour: {cell.full:.1g}", "#444444", _font(_TEXT))
+            draw.text((left, below), f"full colour: {cell.full:.2g}", "#444444", _font(_TEXT))
     for number, line in enumerate(lines):
         at = still.height - _LINE * (len(lines) - number) - 1
         draw.text((_MARGIN, at), line, "black", _font(_TEXT))
     return still, places
+
+
+def _palette(pictures: Sequence[Image.Image]) -> Image.Image:
+    """One palette for all pictures, lest colours flicker.
+
+    Every colour counts once, however much there is of it: the actor may be small. Greys have places
+    of their own, so that what is grey stays so.
+    """
+    packed = [np.asarray(one) // 4 @ np.array([1 << 12, 1 << 6, 1]) for one in pictures]
+    packed = np.unique(np.concatenate(packed, axis=None))
+    colours = np.stack([packed >> 12, packed >> 6 & 63, packed & 63], axis=1) * 255 // 63
+    each = Image.fromarray(colours[None].astype(np.uint8))
+    hues = each.quantize(256 - len(_GREYS), method=Image.Quantize.MEDIANCUT, kmeans=8)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*np.repeat(_GREYS, 3).tolist(), *hues.getpalette()])
+    return palette
 
 
 def _draw_moment(picture: Image.Image, cell: _Cell, place: tuple[int, int], time: int) -> None:
