@@ -117,6 +117,12 @@ class Chain:
                 kept.append(x)
         return x, kept
 
+    def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
+        """Run the layers from index `start` to the one before `stop`; None: to the last."""
+        for step in self.steps[start:stop]:
+            x = step(x)
+        return x
+
     def require_rectified(self, first: int) -> None:
         """Refuse a chain whose activations from layer `first` on can be negative.
 

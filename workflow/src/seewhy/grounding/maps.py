@@ -86,7 +86,7 @@ def ground_action(
         return gradient_of_action(network, frames, target, seed=seed)
     with inference(network):
         chain = Chain(network.cnn)
-        keep = chain.place(layer) if layer else last_convolution(chain)
+        keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
         seen = look(chain, frames, keep, batch=batch)
         evidence = evidence_of_action(
@@ -173,7 +173,7 @@ def ground_word(
         return gradient_of_word(captioner, frames, words, position)
     with inference(captioner):
         chain = Chain(captioner.cnn)
-        keep = chain.place(layer) if layer else last_convolution(chain)
+        keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
         seen = look(chain, frames, keep, batch=batch)
         evidence = evidence_of_word(
@@ -255,12 +255,14 @@ def down(chain: Chain, seen: Seen, evidence: Tensor) -> Tensor:
     return p.sum(dim=1).unflatten(0, evidence.shape[:2])
 
 
-def last_convolution(chain: Chain) -> int:
-    """Index of the last convolution.
+def asked_layer(chain: Chain, name: str | None) -> int:
+    """Index of the layer of that name; None: of the last convolution.
 
     Raises:
         InputError: there is none.
     """
+    if name is not None:
+        return chain.place(name)
     for index in reversed(range(len(chain.steps))):
         if isinstance(chain.steps[index].layer, nn.Conv2d):
             return index
