@@ -21,7 +21,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file, write_json
 from seewhy.grounding.checkpoint import load_vgg, save_action_network
 from seewhy.grounding.clips import ClipFile, label_matrix, labelled
+from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
@@ -67,10 +68,10 @@ class Schedule:
     """
 
     frames: int = 700
-    clips: int = 1000
+    clips: int = 900
     long: int = 600
     frame_batch: int = 96
-    clip_batch: int = 10
+    clip_batch: int = 12
     long_batch: int = 64
     frame_rate: float = 3e-3
     clip_rate: float = 1e-3
@@ -279,16 +280,15 @@ class _Trainer:
         return total / (last - first)
 
     def frames(self, rng: np.random.Generator) -> Tensor:
-        """Stage 1: four frames of each of some clips."""
-        clips = max(1, self.schedule.frame_batch // 4)
-        picked, x = self._drawn(rng, clips, 4, spread=False)
+        """Stage 1: a frame each of some clips."""
+        picked, x = self._drawn(rng, self.schedule.frame_batch, 1, spread=False)
         with autocast(self.on, self.precision):
             h = functional.dropout(self.lrcn.cnn(x), DROPOUT)
             logits, shown = self.cnn.classifier(h), self.shown(h)
-        targets = self.source.targets[picked].repeat_interleave(4, 0).to(self.on)
+        targets = self.source.targets[picked].to(self.on)
         loss = _cross_entropy(logits, targets).mean()
         if self.source.shown.shape[1]:
-            present = self.source.shown[picked].repeat_interleave(4, 0).to(self.on)
+            present = self.source.shown[picked].to(self.on)
             loss = (
                 loss
                 + SHOWN_WEIGHT
@@ -352,7 +352,7 @@ class _Trainer:
         mirrored = torch.from_numpy(rng.random(clips) < 0.5)
         x[mirrored] = x[mirrored].flip(4)
         contrast = torch.from_numpy(rng.uniform(-CONTRAST, CONTRAST, (clips, 1, 1, 1, 1)))
-        brightness = torch.from_numpy(2 * rng.uniform(-BRIGHTNESS, BRIGHTNESS, (clips, 1, 1, 1, 1)))
+        brightness = torch.from_numpy(rng.uniform(-BRIGHTNESS, BRIGHTNESS, (clips, 1, 1, 1, 1)))
         x = x * (1 + contrast.float()) + brightness.float()
         return torch.from_numpy(picked), x.flatten(0, 1).to(
             self.on, memory_format=torch.channels_last
@@ -368,30 +368,6 @@ class _Trainer:
             )
         ]
         return torch.cat(parts)
-
-
-def encode_clips(
-    network: ActionNetwork,
-    file: ClipFile,
-    rows: np.ndarray,
-    steps: int,
-    *,
-    precision: str = "float32",
-    batch: int = 8,
-) -> Iterator[Tensor]:
-    """fc7 of clips, a few at a time: ``[clips, steps, D]`` float32, on the CPU."""
-    on = next(network.parameters()).device
-    training = network.cnn.training
-    network.cnn.eval()
-    try:
-        for first in range(0, len(rows), batch):
-            x = network.preprocess(file.steps(rows[first : first + batch], steps))
-            x = x.flatten(0, 1).to(on, memory_format=torch.channels_last)
-            with torch.no_grad(), autocast(on, precision):
-                h = network.cnn(x)
-            yield h.float().cpu().unflatten(0, (-1, steps))
-    finally:
-        network.cnn.train(training)
 
 
 def accuracies(
