@@ -22,6 +22,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation, binary_erosion
 
@@ -32,10 +33,10 @@ from seewhy.scores.pointing import Boxes, checked_maps, region_masks, upsample
 
 WIDTH, DPI = 7.2, 200  # inches of a printed page's text, pixels an inch
 STRIP_SIDE = 150  # pixels of a frame in a strip, at least
-MOVING_SIDE = 160  # pixels of a frame in a moving picture, at least
 FULL_QUANTILE = 0.998  # of the magnitudes of a block: full colour
 POSITIVE, NEGATIVE = COLOURS[1], COLOURS[0]
 _OPACITY = 0.9  # of full colour, so that the frame still shows
+_KINDS = (COLOURS[0], *COLOURS[2:])  # the paper's blue and green, and more
 _GREY = (0.45, 0.55)  # the darkest grey of a frame, and what its lightness adds
 _STRUCTURE = np.ones((1, 3, 3), bool)
 
@@ -85,7 +86,7 @@ def overlay(
         maps: [n, h', w'], at any resolution; or one map.
         full: magnitude of full colour; None: `full_colour` of these maps.
         zoom: whole factor by which frames grow; maps are interpolated to the same size.
-        steps: from nothing to full colour; None: as many as there are.
+        steps: of grey, and of opacity from nothing to full colour; None: as many as there are.
 
     Returns:
         [n, h zoom, w zoom, 3] uint8; or one picture.
@@ -99,8 +100,10 @@ def overlay(
     if len(maps) != len(frames):
         raise InputError(f"overlay: {len(maps)} maps for {len(frames)} frames; give one each")
     strength = upsample(maps, pictures.shape[1:3]) / (full_colour([maps]) if full is None else full)
-    strength = np.round(strength.clip(-1, 1) * steps) / steps if steps else strength
     lightness = pictures @ np.array([0.299, 0.587, 0.114]) / 255
+    if steps:
+        strength = np.round(strength.clip(-1, 1) * steps) / steps
+        lightness = np.round(lightness * steps) / steps
     return _tinted(_GREY[0] + _GREY[1] * lightness, strength)
 
 
@@ -205,7 +208,7 @@ def sums_figure(
                         "give [clips, T]"
                     )
                 mean, spread = np.nanmean(sums, axis=0), np.nanstd(sums, axis=0)
-                time, colour = np.arange(len(mean)) + 0.5, COLOURS[number % len(COLOURS)]
+                time, colour = np.arange(len(mean)) + 0.5, _KINDS[number % len(_KINDS)]
                 style = ("-", "--", "-.", ":")[number % 4]
                 axes.fill_between(
                     time, mean - spread, mean + spread, color=colour, alpha=0.18, lw=0
@@ -214,8 +217,12 @@ def sums_figure(
                           label=f"{name} ({len(sums)} clips)")  # fmt: skip
             axes.set(title=title, xlabel=unit, xlim=(0, len(mean)))
             axes.margins(y=0.05)
-            axes.legend(fontsize=7, loc="best")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         drawn.axes[0].set_ylabel("sum of the map\n(mean, band: 1 s.d. over clips)", fontsize=8)
+        looks = {}
+        for axes in drawn.axes:
+            looks |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        drawn.legend(looks.values(), looks.keys(), loc="outside upper center", ncols=4, fontsize=7)
 
 
 def animate(
@@ -224,6 +231,7 @@ def animate(
     *,
     seconds: float = 0.25,
     columns: int = 4,
+    side: int = 160,
     positive: str = "for the action",
     negative: str = "against it",
 ) -> None:
@@ -234,6 +242,7 @@ def animate(
         path: GIF; it repeats for ever.
         seconds: that a frame stands.
         columns: rows beside each other, before a new line begins.
+        side: pixels of a frame's width; smaller frames grow by the least whole factor that does.
         positive: what orange says.
         negative: what blue says.
 
@@ -247,7 +256,7 @@ def animate(
             "and 1"
         )
     n, width = len(rows[0].frames), rows[0].frames.shape[2]
-    zoom = max(1, -(-MOVING_SIDE // width))
+    zoom = max(1, -(-side // width))
     cells = [
         _Cell(row, full, _pictures(row, full, zoom, _STEPS))
         for row, full in zip(rows, _scales(rows), strict=True)
@@ -259,7 +268,7 @@ def animate(
         for cell, place in zip(cells, places, strict=True):
             _draw_moment(picture, cell, place, time)
         moving.append(picture)
-    palette = _palette(moving)
+    palette = _palette(cells)
     moving = [one.quantize(palette=palette, dither=Image.Dither.NONE) for one in moving]
     with whole_file(path) as temporary:
         moving[0].save(
@@ -377,8 +386,8 @@ def _legend(rows: Sequence[Row], positive: str, negative: str, *, bars: bool = F
 
 _MARGIN, _LINE, _CHART = 6, 15, 30  # pixels: between cells, of a line of text, of the sums
 _TITLE, _TEXT = 12, 11  # pixels, sizes of letters
-_STEPS = 10  # from nothing to full colour, since a GIF has 256 colours
-_GREYS = np.linspace(0, 255, 32).round().astype(int)
+_STEPS = 7  # of grey, and of opacity from nothing to full colour: a GIF has 256 colours
+_GREYS = np.linspace(0, 255, 18).round().astype(int)
 
 
 class _Cell(NamedTuple):
@@ -427,20 +436,39 @@ def _still(
     return still, places
 
 
-def _palette(pictures: Sequence[Image.Image]) -> Image.Image:
+def _palette(cells: Sequence[_Cell]) -> Image.Image:
     """One palette for all pictures, lest colours flicker.
 
-    Every colour counts once, however much there is of it: the actor may be small. Greys have places
-    of their own, so that what is grey stays so.
+    Frames under maps are of few colours and keep them, as do letters and bars. The other frames
+    share what is left, where every colour counts once, however much there is of it: the actor may
+    be small.
     """
-    packed = [np.asarray(one) // 4 @ np.array([1 << 12, 1 << 6, 1]) for one in pictures]
-    packed = np.unique(np.concatenate(packed, axis=None))
-    colours = np.stack([packed >> 12, packed >> 6 & 63, packed & 63], axis=1) * 255 // 63
-    each = Image.fromarray(colours[None].astype(np.uint8))
-    hues = each.quantize(256 - len(_GREYS), method=Image.Quantize.MEDIANCUT, kmeans=8)
+    own = [np.repeat(_GREYS, 3).reshape(-1, 3)]
+    own += [[_bar_colour(sign, now) for sign in (-1, 1) for now in (False, True)]]
+    own += [cell.pictures for cell in cells if cell.row.maps is not None]
+    own = _distinct(own)
+    other = [cell.pictures for cell in cells if cell.row.maps is None]
     palette = Image.new("P", (1, 1))
-    palette.putpalette([*np.repeat(_GREYS, 3).tolist(), *hues.getpalette()])
+    values = own.ravel().tolist()
+    if other:
+        each = Image.fromarray(_distinct([np.concatenate(other) // 4 * 4])[None])
+        left = each.quantize(256 - len(own), method=Image.Quantize.MEDIANCUT, kmeans=8)
+        values += left.getpalette()
+    palette.putpalette(values)
     return palette
+
+
+def _distinct(colours: Sequence[Array]) -> Array:
+    """The colours that there are in arrays [..., 3]: [colours, 3] uint8."""
+    packed = [np.asarray(one).reshape(-1, 3) @ np.array([1 << 16, 1 << 8, 1]) for one in colours]
+    packed = np.unique(np.concatenate(packed))
+    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1).astype(np.uint8)
+
+
+def _bar_colour(value: float, now: bool) -> tuple[int, int, int]:
+    colour = np.array(to_rgb(POSITIVE if value > 0 else NEGATIVE))
+    colour = colour if now else 0.35 * colour + 0.65
+    return tuple(np.round(255 * colour).astype(int).tolist())
 
 
 def _draw_moment(picture: Image.Image, cell: _Cell, place: tuple[int, int], time: int) -> None:
@@ -462,9 +490,7 @@ def _draw_moment(picture: Image.Image, cell: _Cell, place: tuple[int, int], time
     zero = top + round(high * unit)
     for t, value in enumerate(sums):
         end = zero - round(value * unit)
-        colour = np.array(to_rgb(POSITIVE if value > 0 else NEGATIVE))
-        colour = colour if t == time else 0.35 * colour + 0.65
         box = (edges[t], min(zero, end), edges[t + 1] - 2, max(zero, end))
-        draw.rectangle(box, tuple(np.round(255 * colour).astype(int).tolist()))
+        draw.rectangle(box, _bar_colour(value, t == time))
     draw.line((left, zero, left + width - 1, zero), "#888888")
     draw.rectangle((edges[time], top - 2, edges[time + 1] - 2, top - 1), "#000000")
