@@ -206,7 +206,7 @@ def _occlusion(
 
 
 def _log_probability(network: ActionNetwork, features: Tensor, target: Tensor) -> Tensor:
-    """Of the class: of an LRCN at the last step ``[clips]``, of a CNN in each frame ``[clips, T]``."""
+    """Of the class: ``[clips]`` of an LRCN, at the last step; ``[clips, T]`` of a CNN."""
     log_p = network.classify(features).log_softmax(dim=2)
     log_p = log_p.gather(2, target[:, None, None].expand(-1, log_p.shape[1], 1))[..., 0]
     return log_p if network.lstm is None else log_p[:, -1]
@@ -218,4 +218,3 @@ _OTHERS: dict[str, Callable[..., Tensor]] = {
     "centre": _centre,
     "occlusion": _occlusion,
 }
-
