@@ -13,6 +13,11 @@ OUTPUTS:
     results/grounding/table1.csv         the spatial pointing game (score_pointing)
     results/grounding/table2.csv, results/figures/grounding-sums.png
                                          sequences of two actions (score_concatenated)
+    data/grounding/probes/<method>.csv   insertion, deletion, scrambled networks (probe_method)
+    results/grounding/benchmark.csv, results/figures/grounding-benchmark.png
+                                         all of it in one table (score_benchmark)
+    results/gradcam/table1.csv           accuracies, and both Grad-CAMs (score_gradcam)
+    results/figures/{grounding,gradcam}-strips.png, grounding-moving.gif   (draw_strips)
 
 <method> is a name of workflow/src/seewhy/grounding/methods.py, such as cEB-R or cEB-R.paper.
 """
@@ -202,3 +207,132 @@ rule score_concatenated:
         evaluation=section("evaluation"),
     script:
         "../scripts/score_concatenated.py"
+
+
+rule probe_method:
+    input:
+        **GROUNDED,
+    output:
+        scores="data/grounding/probes/{method}.csv",
+    log:
+        "logs/probe_method/{method}.log",
+    benchmark:
+        "benchmarks/probe_method/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("probe_method.py"),
+        steps=STEPS,
+        layer=json.dumps(GROUNDING["layer"]),
+        items=json.dumps(GROUNDING["probed_items"]),
+    script:
+        "../scripts/probe_method.py"
+
+
+rule score_benchmark:
+    input:
+        scores=expand("data/grounding/scores/{method}.csv", method=BENCHMARKED),
+        probes=expand("data/grounding/probes/{method}.csv", method=PROBED),
+        table2="results/grounding/table2.csv",
+    output:
+        table=report(
+            "results/grounding/benchmark.csv",
+            caption="../report/grounding-benchmark.rst",
+            category="Grounding",
+            labels={"table": "benchmark", "content": "every method on exact truth"},
+        ),
+        figure=report(
+            "results/figures/grounding-benchmark.png",
+            caption="../report/grounding-benchmark.rst",
+            category="Grounding",
+            labels={"figure": "benchmark", "content": "every method on exact truth"},
+        ),
+    log:
+        "logs/score_benchmark.log",
+    benchmark:
+        "benchmarks/score_benchmark.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("score_benchmark.py"),
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_benchmark.py"
+
+
+rule score_gradcam:
+    input:
+        **GROUNDED,
+        train="data/grounding/frames/train.h5",
+        plain="data/grounding/scores/Grad-CAM.csv",
+        recurrent="data/grounding/scores/Grad-CAM-R.csv",
+    output:
+        table=report(
+            "results/gradcam/table1.csv",
+            caption="../report/gradcam1.rst",
+            category="Grad-CAM",
+            labels={"table": "1", "content": "accuracies, and where the maps point"},
+        ),
+    log:
+        "logs/score_gradcam.log",
+    benchmark:
+        "benchmarks/score_gradcam.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("score_gradcam.py"),
+        steps=STEPS,
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_gradcam.py"
+
+
+rule draw_strips:
+    input:
+        **GROUNDED,
+        maps=expand("data/grounding/maps/{method}.h5", method=DRAWN),
+    output:
+        strips=report(
+            "results/figures/grounding-strips.png",
+            caption="../report/grounding-strips.rst",
+            category="Grounding",
+            labels={"figure": "5, 6", "content": "film strips of maps"},
+        ),
+        gradcam=report(
+            "results/figures/gradcam-strips.png",
+            caption="../report/gradcam-strips.rst",
+            category="Grad-CAM",
+            labels={"figure": "3", "content": "film strips of maps"},
+        ),
+        moving=report(
+            "results/figures/grounding-moving.gif",
+            caption="../report/grounding-strips.rst",
+            category="Grad-CAM",
+            labels={"figure": "moving", "content": "all methods side by side"},
+        ),
+    log:
+        "logs/draw_strips.log",
+    benchmark:
+        "benchmarks/draw_strips.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("draw_strips.py"),
+        steps=STEPS,
+    script:
+        "../scripts/draw_strips.py"

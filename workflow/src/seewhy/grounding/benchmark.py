@@ -13,11 +13,8 @@ Measures (of each the mean and its interval over clips; `MEASURES` says which wa
 ``right_half boundary_error``
     in time, from Table 2: the order pairs, and the mean error of start and end, in frames, of the
     best window of 41 frames in 128.
-``deletion_… insertion_…``
-    `seewhy.grounding.faithfulness`.
-``like_classifier like_lstm like_cnn like_shuffled``
-    Spearman's correlation of the map with what remains when that part's weights are scrambled, or
-    the frames are in random order: a map that stays did not come from there.
+``deletion_… insertion_… like_…``
+    `seewhy.grounding.probes`.
 """
 
 from __future__ import annotations
@@ -28,23 +25,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from seewhy.corpora.canonical import read_csv
-from seewhy.errors import InputError
 from seewhy.figures import COLOURS, figure
-from seewhy.files import open_hdf5, whole_file
-from seewhy.grounding.faithfulness import CURVES
+from seewhy.files import whole_file
 from seewhy.grounding.pointing_table import interval_columns, mean_interval, method_of, read_scores
+from seewhy.grounding.probes import CURVES, LIKE
 from seewhy.scores.clusters import cluster_mean_interval
 
 POINTING = ("box", "mask", "actor", "object", "others", "energy")
-LIKE = {
-    "like_classifier": "scrambled-classifier",
-    "like_lstm": "scrambled-lstm",
-    "like_cnn": "scrambled-cnn",
-    "like_shuffled": "shuffled",
-}
 MEASURES: dict[str, str] = {
     **dict.fromkeys(("box", "mask", "actor", "object", "energy", "two_actors"), "higher"),
     "others": "lower",
@@ -73,8 +62,7 @@ IN_TIME = {
 
 def tabulate_benchmark(
     scores: Sequence[str | Path],
-    faithfulness: Sequence[str | Path],
-    maps: Sequence[str | Path],
+    probes: Sequence[str | Path],
     table2: str | Path,
     table_path: str | Path,
     figure_path: str | Path,
@@ -88,8 +76,7 @@ def tabulate_benchmark(
 
     Args:
         scores: of each method, written by `seewhy.grounding.grounded.score_maps`.
-        faithfulness: of some of them.
-        maps: of methods and of their scrambled kin.
+        probes: of some of them, written by `seewhy.grounding.probes.probe_method`.
         table2: written by `seewhy.grounding.concatenated.tabulate_concatenated`.
         table_path: CSV, a row a method; of each measure the value and the ends of its interval.
         figure_path: PNG.
@@ -99,8 +86,7 @@ def tabulate_benchmark(
         seed: of the draws.
     """
     draws = {"resamples": resamples, "level": confidence, "seed": seed}
-    faithful = {method_of(path): read_csv(path) for path in faithfulness}
-    files = {Path(path).name.removesuffix(".h5"): path for path in maps}
+    probed = {method_of(path): read_csv(path) for path in probes}
     in_time = _in_time(table2)
     rows: list[dict[str, Any]] = []
     for path in scores:
@@ -110,13 +96,8 @@ def tabulate_benchmark(
             row |= interval_columns(measure, mean_interval(table, measure, draws))
         row |= interval_columns("two_actors", two_actors(table, draws))
         row |= in_time.get(IN_TIME.get(method, ""), {})
-        if method in faithful:
-            row |= _faithful_columns(faithful[method], draws)
-        for measure, kin in LIKE.items():
-            if f"{method}.{kin}" in files:
-                found = likeness(files[method], files[f"{method}.{kin}"])
-                clips = _clip_of_item(table)
-                row |= interval_columns(measure, cluster_mean_interval(found, clips, **draws))
+        if method in probed:
+            row |= _probe_columns(probed[method], draws)
         rows.append(row)
     mapless = [one for one in ("CNN margin", "probability", "prior alone") if one in in_time]
     rows += [{"row": one, "corpus": name} | in_time[one] for one in mapless]
@@ -138,37 +119,17 @@ def two_actors(table: pd.DataFrame, draws: Mapping[str, Any]) -> Any:
     return cluster_mean_interval(right.to_numpy(float), means.index.get_level_values(0), **draws)
 
 
-def likeness(path: str | Path, other: str | Path) -> np.ndarray:
-    """Spearman's correlation of each item's maps in two files, ``[items]``; NaN for constant maps.
-
-    Raises:
-        InputError: files of different items.
-    """
-    with open_hdf5(path, needs=("maps",)) as one, open_hdf5(other, needs=("maps",)) as two:
-        if one["maps"].shape != two["maps"].shape:
-            raise InputError(f"{other}: other items than {path}; delete both and run again")
-        found = []
-        for k in range(len(one["maps"])):
-            a, b = (rankdata(file["maps"][k].ravel()) for file in (one, two))
-            a, b = a - a.mean(), b - b.mean()
-            spread = np.sqrt((a @ a) * (b @ b))
-            found.append(a @ b / spread if spread > 0 else np.nan)
-    return np.array(found)
-
-
-def _clip_of_item(table: pd.DataFrame) -> list[str]:
-    return table.loc[table["step"] == 0, "clip"].tolist()
-
-
 def _items(table: pd.DataFrame) -> int:
     return int((table["step"] == 0).sum())
 
 
-def _faithful_columns(table: pd.DataFrame, draws: Mapping[str, Any]) -> dict[str, float]:
+def _probe_columns(table: pd.DataFrame, draws: Mapping[str, Any]) -> dict[str, float]:
     columns: dict[str, float] = {}
-    for curve in CURVES:
-        values = table[curve].astype(float).to_numpy()
-        columns |= interval_columns(curve, cluster_mean_interval(values, table["clip"], **draws))
+    for measure in (*CURVES, *LIKE):
+        values = table[measure].astype(float).to_numpy() if measure in table else np.full(1, np.nan)
+        if not np.isnan(values).all():
+            found = cluster_mean_interval(values, table["clip"], **draws)
+            columns |= interval_columns(measure, found)
     return columns
 
 
