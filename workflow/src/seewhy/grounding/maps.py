@@ -170,8 +170,7 @@ def ground_word(
         InputError: see `ground_action`; or a position outside of the words.
     """
     check_methods(method, rule, "last")
-    if ((position < 1) | (position >= words.shape[1])).any():
-        raise InputError(f"positions must be 1 … {words.shape[1] - 1}, the start word is 0")
+    check_position(words, position)
     if method == "BP":
         return gradient_of_word(captioner, frames, words, position)
     with inference(captioner):
@@ -330,6 +329,16 @@ def check_methods(method: str, rule: str, seed: str) -> None:
     ):
         if name not in known:
             raise InputError(f"{what} {name!r} is not one of {', '.join(known)}")
+
+
+def check_position(words: Tensor, position: Tensor) -> None:
+    """Refuse places outside of the captions.
+
+    Raises:
+        InputError: there is one.
+    """
+    if ((position < 1) | (position >= words.shape[1])).any():
+        raise InputError(f"positions must be 1 … {words.shape[1] - 1}, the start word is 0")
 
 
 @contextlib.contextmanager
