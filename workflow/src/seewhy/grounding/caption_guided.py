@@ -33,8 +33,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from seewhy.grounding.chain import Chain, channels_last
-from seewhy.grounding.maps import check_position, inference, last_convolution, look
+from seewhy.grounding.chain import Chain
+from seewhy.grounding.maps import asked_layer, check_position, inference, look
 from seewhy.grounding.networks import MeanPoolCaptioner
 
 
@@ -67,10 +67,8 @@ def caption_guided_saliency(
     check_position(words, position)
     with inference(captioner):
         chain = Chain(captioner.cnn)
-        place = chain.place(layer) if layer else last_convolution(chain)
-        kept = look(chain, frames, place, batch=batch).activations
-        # [clips, T, channels, h, w]
-        activations = torch.cat([part[0] for part in kept]).unflatten(0, frames.shape[:2])
+        place = asked_layer(chain, layer)
+        activations = look(chain, frames, place, batch=batch).at_layer
         loss = [
             _loss_of_cells(captioner, chain, place, *clip, batch=batch)
             for clip in zip(activations, words, position.tolist(), strict=True)
@@ -127,7 +125,7 @@ def _loss_of_cells(
         t, y, x = i // (height * width), i // width % height, i % width
         alone = activations.new_zeros(len(i), channels, height, width)
         alone[torch.arange(len(i)), :, y, x] = activations[t, :, y, x]
-        features = chain.part(channels_last(alone), start=place + 1)
+        features = chain.part(alone, start=place + 1)
         loss.append(_loss(captioner, features, words, position))
     return torch.cat(loss).reshape(steps, height, width)
 

@@ -122,6 +122,7 @@ class Chain:
 
     def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
         """Run the layers from index `start` to the one before `stop`; None: to the last."""
+        x = channels_last(x)
         for step in self.steps[start:stop]:
             x = step(x)
         return x

@@ -50,6 +50,12 @@ class Seen:
     activations: list[list[Tensor]]
     batch: int
 
+    @property
+    def at_layer(self) -> Tensor:
+        """Activations of the map's layer, ``[clips, T, channels, …]``."""
+        together = torch.cat([kept[0] for kept in self.activations])
+        return together.unflatten(0, self.features.shape[:2])
+
 
 def ground_action(
     network: ActionNetwork,
