@@ -167,7 +167,7 @@ def _activation(
     with inference(network):
         chain = Chain(network.cnn)
         seen = look(chain, frames, asked_layer(chain, layer), batch=64)
-        return seen.activations[0].sum(dim=1).unflatten(0, frames.shape[:2])
+        return seen.at_layer.sum(dim=2)
 
 
 def _centre(
