@@ -19,7 +19,6 @@ import h5py
 import numpy as np
 import torch
 
-from seewhy.corpora.canonical import read_table
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import (
