@@ -37,6 +37,7 @@ MAPS = {
 }
 PROBABILITY, MARGIN, CNN_PROBABILITY = "probability", "CNN margin", "CNN probability"
 PRIOR = "recency prior"
+NAMED = "named"  # 1 where the action is the most probable one, else 0
 _TOGETHER = 16  # clips and actions that pass the LSTM at once
 
 Array = np.ndarray
@@ -66,7 +67,7 @@ class Signals:
         pairs: columns video, label, start (first frame of the clip in its video), frames.
         rate: frames a second.
         of: signals ``[pairs, T]`` by name: those of `MAPS`, `PROBABILITY`, `MARGIN`,
-            `CNN_PROBABILITY`, `PRIOR`; 0 from a clip's end on.
+            `CNN_PROBABILITY`, `NAMED`, `PRIOR`; 0 from a clip's end on.
     """
 
     pairs: pd.DataFrame
@@ -195,6 +196,7 @@ def _of_clip(
         PROBABILITY: p[target],
         MARGIN: logits[target] - others,
         CNN_PROBABILITY: logits.softmax(dim=0)[target],
+        NAMED: p.argmax(dim=0) == target[:, None],
     }
     for name, how in MAPS.items():
         some = [
