@@ -41,6 +41,7 @@ from seewhy.grounding.timing import (
     Items,
     Signals,
     annotation_items,
+    named_alone,
     read_annotations,
     read_signals,
 )
@@ -124,23 +125,31 @@ def score_untrimmed(
             f"{corpus}/segments.csv: one video ({videos.iloc[0]}) alone has an action that the "
             "network knows; intervals need two or more"
         )
+    alone = named_alone(network, file, signals, items)
     bootstrap = {"resamples": resamples, "level": confidence, "seed": seed}
     about = {"corpus": name, "videos": videos.nunique(), "actions": truth.table["label"].nunique()}
     for table, path in (
-        (pointing_table(signals, items, truth.unknown, about, bootstrap), pointing),
+        (pointing_table(signals, items, alone, truth.unknown, about, bootstrap), pointing),
         (detection_table(signals, truth, about, bootstrap), detection),
     ):
         with whole_file(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
 
 
-def pointing_hits(signals: Signals, items: Items) -> dict[str, tuple[str, Array, Array]]:
+def pointing_hits(
+    signals: Signals, items: Items, alone: Array
+) -> dict[str, tuple[str, Array, Array]]:
     """The pointing game in time.
+
+    Args:
+        signals: of the clips.
+        items: annotations in them.
+        alone: of `seewhy.grounding.timing.named_alone`, ``[items]``.
 
     Returns:
         For each row of the table its kind, its hits ``[items]``, and the hits expected of as many
-        random guesses (NaN for ``named``, which is no pointing: whether the action is the LRCN's
-        most probable one at the interval's last frame).
+        random guesses. ``named`` is no pointing, and has NaN there: whether the action is the
+        LRCN's most probable one at the interval's last frame.
     """
     lengths = signals.pairs["frames"].to_numpy()[items.pair]
     of = {name: signal[items.pair] for name, signal in signals.of.items()}
@@ -154,10 +163,12 @@ def pointing_hits(signals: Signals, items: Items) -> dict[str, tuple[str, Array,
     def both(how: str) -> Array:
         return combined_hits(of["cEB-R"], of[PROBABILITY], items.interval, how=how, lengths=lengths)
 
+    none = np.full(len(chance), np.nan)
     twice = 1 - (1 - chance) ** 2
     kind_of = {name: "ours" if name in OURS else "method" for name in MAPS}
     return {
-        "named": ("reference", _named(signals, items), np.full(len(chance), np.nan)),
+        "named": ("reference", _named(signals, items), none),
+        "named, the interval alone": ("reference", alone, none),
         "random": ("control", chance, chance),
         "middle of the clip": ("control", hits("middle"), chance),
         "mean time profile of EB-R": ("control", hits(PRIOR), chance),
@@ -178,15 +189,25 @@ def _named(signals: Signals, items: Items) -> Array:
 def pointing_table(
     signals: Signals,
     items: Items,
+    alone: Array,
     unknown: int,
     about: Mapping[str, Any],
     bootstrap: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """Table 3; `unknown` annotations were left out, `about` are columns that all rows share."""
+    """Table 3.
+
+    Args:
+        signals: of the clips.
+        items: annotations in them.
+        alone: see `pointing_hits`.
+        unknown: annotations that were left out.
+        about: columns that all rows share.
+        bootstrap: resamples, level, seed.
+    """
     videos = signals.pairs["video"].to_numpy()[items.pair]
     about = {**about, "intervals": len(items.pair), "left out": unknown + items.outside}
     rows = []
-    for row, (kind, hits, chance) in pointing_hits(signals, items).items():
+    for row, (kind, hits, chance) in pointing_hits(signals, items, alone).items():
         accuracy = cluster_mean_interval(hits, videos, **bootstrap)
         figures = _columns("accuracy", accuracy)
         if not np.isnan(chance).any():

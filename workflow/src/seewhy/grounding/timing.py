@@ -265,3 +265,19 @@ def annotation_items(signals: Signals, annotations: pd.DataFrame, clip: int) -> 
         pair += [places[video, label, int(bounds[one, 0])] for one in cut.clip]
         intervals.append(cut.interval)
     return Items(np.array(pair, int), np.concatenate(intervals).reshape(-1, 2), outside)
+
+
+def named_alone(lrcn: ActionNetwork, file: UntrimmedFile, signals: Signals, items: Items) -> Array:
+    """Whether the LRCN names the action if it is run on the interval alone, ``[items]``, 0 or 1.
+
+    Held against what it says in the course of the clip, it tells whether its state can let go of
+    what came before.
+    """
+    rows = {video: row for row, video in enumerate(file.clips)}
+    named = np.zeros(len(items.pair))
+    for item, (pair, (start, end)) in enumerate(zip(items.pair, items.interval, strict=True)):
+        of = signals.pairs.iloc[pair]
+        features = file.features(rows[of["video"]], of["start"] + start, of["start"] + end)
+        p = lrcn.probabilities(features[None])[0]
+        named[item] = p.argmax() == lrcn.index(of["label"])
+    return named
