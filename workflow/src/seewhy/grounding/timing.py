@@ -8,7 +8,7 @@ its video name and that the networks know; other actions are background.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ MAPS = {
 PROBABILITY, MARGIN, CNN_PROBABILITY = "probability", "CNN margin", "CNN probability"
 PRIOR = "recency prior"
 NAMED = "named"  # 1 where the action is the most probable one, else 0
-_TOGETHER = 16  # clips and actions that pass the LSTM at once
+_TOGETHER = 16  # pairs of a clip and an action that pass the LSTM at once
 
 Array = np.ndarray
 
@@ -150,11 +150,12 @@ def read_signals(
             continue
         labels = sorted(asked[video])
         target = torch.tensor([lrcn.index(label) for label in labels])
-        for first, last in clip_bounds(int(file.frames[row]), clip):
-            features = file.features(row, first, last)[None]  # [1, T, D]
-            parts.append(_of_clip(lrcn, cnn, features, target))
-            about = {"video": video, "label": labels, "start": first, "frames": last - first}
-            rows.append(pd.DataFrame(about))
+        for starts, frames in _alike(clip_bounds(int(file.frames[row]), clip), len(labels)):
+            clips = [file.features(row, first, first + frames) for first in starts]
+            parts.append(_of_clips(lrcn, cnn, torch.stack(clips), target))
+            about = {"video": video, "label": labels * len(starts)}
+            about["start"] = np.repeat(starts, len(labels))
+            rows.append(pd.DataFrame({**about, "frames": frames}))
     pairs = pd.concat(rows, ignore_index=True)
     longest = int(pairs["frames"].max())
     of = {
@@ -184,26 +185,35 @@ def _check(lrcn: ActionNetwork, cnn: ActionNetwork, file: UntrimmedFile) -> None
         )
 
 
-def _of_clip(
+def _alike(bounds: Array, actions: int) -> Iterator[tuple[list[int], int]]:
+    """Clips of one length that pass the LSTM at once: their first frames, and the length."""
+    lengths = bounds[:, 1] - bounds[:, 0]
+    together = max(1, _TOGETHER // actions)
+    for length in np.unique(lengths)[::-1]:
+        starts = bounds[lengths == length, 0].tolist()
+        for first in range(0, len(starts), together):
+            yield starts[first : first + together], int(length)
+
+
+def _of_clips(
     lrcn: ActionNetwork, cnn: ActionNetwork, features: Tensor, target: Tensor
 ) -> dict[str, Array]:
-    """Signals of one clip ``[1, T, D]`` for some actions: ``[actions, T]`` each."""
+    """Signals of clips ``[n, T, D]``, each asked for some actions: ``[n * actions, T]``."""
     with torch.no_grad():
-        p = lrcn.classify(features).softmax(dim=2)[0].T  # [classes, T]
-        logits = cnn.classify(features)[0].T
-    others = torch.stack([logits.index_fill(0, one, -torch.inf).amax(dim=0) for one in target])
+        p = lrcn.classify(features).softmax(dim=2).mT  # [n, classes, T]
+        logits = cnn.classify(features).mT
+    others = [logits.index_fill(1, one, -torch.inf).amax(dim=1) for one in target]
     signals = {
-        PROBABILITY: p[target],
-        MARGIN: logits[target] - others,
-        CNN_PROBABILITY: logits.softmax(dim=0)[target],
-        NAMED: p.argmax(dim=0) == target[:, None],
+        PROBABILITY: p[:, target],
+        MARGIN: logits[:, target] - torch.stack(others, dim=1),
+        CNN_PROBABILITY: logits.softmax(dim=1)[:, target],
+        NAMED: p.argmax(dim=1, keepdim=True) == target[:, None],
     }
+    signals = {name: values.flatten(0, 1) for name, values in signals.items()}
+    asked = features.repeat_interleave(len(target), dim=0)
     for name, how in MAPS.items():
-        some = [
-            evidence_of_action(lrcn, features.expand(len(t), -1, -1), t, **how).sum(dim=2)
-            for t in target.split(_TOGETHER)
-        ]
-        signals[name] = torch.cat(some)
+        evidence = evidence_of_action(lrcn, asked, target.repeat(len(features)), **how)
+        signals[name] = evidence.sum(dim=2)
     return {name: values.double().numpy() for name, values in signals.items()}
 
 
@@ -257,8 +267,9 @@ def annotation_items(signals: Signals, annotations: pd.DataFrame, clip: int) -> 
     intervals: list[Array] = []
     outside = 0
     for (video, label), own in annotations.groupby(["video", "label"], sort=False):
-        span = np.ceil((own[["start", "end"]] * signals.rate - 0.5).round(6)).to_numpy(int)
-        span[:, 1] = np.maximum(span[:, 1], span[:, 0] + 1)
+        seconds = own[["start", "end"]].to_numpy(float)
+        start, end = np.ceil((seconds * signals.rate - 0.5).round(6)).astype(int).T
+        span = np.stack([start, np.maximum(end, start + 1)], axis=1)
         bounds = clip_bounds(int(frames[video]), clip)
         cut = in_clips(span, bounds)
         outside += len(own) - len(np.unique(cut.annotation))
