@@ -44,3 +44,8 @@ rule all:
         rules.draw_activations.output,
         rules.draw_neurons.output,
         rules.draw_tradeoff.output,
+        "results/grounding/table1.csv",
+        rules.score_concatenated.output,
+        rules.score_benchmark.output,
+        "results/gradcam/table1.csv",
+        rules.draw_strips.output,

@@ -6,13 +6,17 @@ OUTPUTS:
     results/bench/features.json   feature extraction against the bare forward pass
     results/bench/training.json   a training step against a literal loop over words
     results/bench/reading.json    eq. 9 against a loop over the neurons
+    results/bench/grounding.json  excitation backprop against one forward pass and its peers
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
 
 rule bench:
     input:
-        expand("results/bench/{what}.json", what=["features", "training", "reading", "workflow"]),
+        expand(
+            "results/bench/{what}.json",
+            what=["features", "training", "reading", "grounding", "workflow"],
+        ),
     localrule: True
 
 
@@ -67,6 +71,23 @@ rule bench_reading:
         code=code("bench_reading.py"),
     script:
         "../scripts/bench_reading.py"
+
+
+rule bench_grounding:
+    output:
+        "results/bench/grounding.json",
+    log:
+        "logs/bench_grounding.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        code=code("bench_grounding.py"),
+    script:
+        "../scripts/bench_grounding.py"
 
 
 rule bench_workflow:

@@ -34,7 +34,9 @@ class Step:
     def __call__(self, x: Tensor) -> Tensor:
         """Activations of the layer, after its ReLU."""
         y = self.layer(x)
-        return functional.relu(y) if self.rectified else y
+        if not self.rectified:
+            return y
+        return functional.relu(y, inplace=isinstance(self.layer, WEIGHTED))  # y is nobody else's
 
 
 class Chain:
@@ -111,11 +113,19 @@ class Chain:
             what the layers above `keep` read.
         """
         kept = []
+        x = channels_last(x)
         for index, step in enumerate(self.steps):
             x = step(x)
             if keep is not None and keep <= index < len(self.steps) - 1:
                 kept.append(x)
         return x, kept
+
+    def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
+        """Run the layers from index `start` to the one before `stop`; None: to the last."""
+        x = channels_last(x)
+        for step in self.steps[start:stop]:
+            x = step(x)
+        return x
 
     def require_rectified(self, first: int) -> None:
         """Refuse a chain whose activations from layer `first` on can be negative.
@@ -134,6 +144,16 @@ class Chain:
                 f"layer {self.steps[first].name}: what it gives can be negative, since no "
                 "convolution with a ReLU comes before it; take a higher layer"
             )
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Images ``[b, channels, h, w]`` laid out as convolutions and pools are fastest on a CPU.
+
+    On other devices they stay as they are.
+    """
+    if x.ndim != 4 or x.device.type != "cpu":
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _flat(module: nn.Module, where: str) -> Iterator[tuple[str, nn.Module]]:

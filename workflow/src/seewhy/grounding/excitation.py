@@ -45,7 +45,7 @@ class PositiveWeights:
 
 def share(probability: Tensor, excitation: Tensor) -> Tensor:
     """P(a_j) / sum_i a_i w+_ij, and 0 where nothing excites a_j."""
-    return torch.where(excitation > 0, probability / excitation, torch.zeros_like(excitation))
+    return probability / functional.threshold(excitation, 0, torch.inf)
 
 
 def excite(
@@ -87,15 +87,22 @@ def excite_step(step: Step, a: Tensor, probability: Tensor, positive: PositiveWe
                 lambda x: layer._conv_forward(x, w, None), a, lambda z: share(probability, z)
             )
         how = (layer.stride, layer.padding, layer.dilation, layer.groups)
-        excitation = functional.conv2d(a, w, None, *how)
-        padding = layer.padding
-        if isinstance(padding, str):
+        if isinstance(layer.padding, str):
             return a * _pull_back(
                 lambda x: functional.conv2d(x, w, None, *how), a, lambda z: share(probability, z)
             )
-        return a * nn.grad.conv2d_input(
-            a.shape, w, share(probability, excitation), layer.stride, padding, layer.dilation,
-            layer.groups,
+        z = functional.conv2d(a, w, None, *how)
+        # What a stride leaves over at the edge, z does not say.
+        left_over = [
+            side - ((out - 1) * stride - 2 * padding + dilation * (kernel - 1) + 1)
+            for side, out, stride, padding, dilation, kernel in zip(
+                a.shape[2:], z.shape[2:], layer.stride, layer.padding, layer.dilation,
+                layer.kernel_size, strict=True,
+            )
+        ]  # fmt: skip
+        return a * functional.conv_transpose2d(
+            share(probability, z), w, None, layer.stride, layer.padding, left_over, layer.groups,
+            layer.dilation,
         )  # fmt: skip
     if isinstance(layer, nn.MaxPool2d):
         return _pull_back(layer, a, lambda _: probability)

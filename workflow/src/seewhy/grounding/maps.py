@@ -41,11 +41,20 @@ class Seen:
 
     Attributes:
         features: fc7 ``[clips, T, D]``.
-        activations: of the chain's layers from the map's layer up, each ``[clips * T, …]``.
+        activations: for each batch of frames, those of the chain's layers from the map's layer up,
+            each ``[batch, …]``.
+        batch: frames in each batch but the last.
     """
 
     features: Tensor
-    activations: list[Tensor]
+    activations: list[list[Tensor]]
+    batch: int
+
+    @property
+    def at_layer(self) -> Tensor:
+        """Activations of the map's layer, ``[clips, T, channels, …]``."""
+        together = torch.cat([kept[0] for kept in self.activations])
+        return together.unflatten(0, self.features.shape[:2])
 
 
 def ground_action(
@@ -86,7 +95,7 @@ def ground_action(
         return gradient_of_action(network, frames, target, seed=seed)
     with inference(network):
         chain = Chain(network.cnn)
-        keep = chain.place(layer) if layer else last_convolution(chain)
+        keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
         seen = look(chain, frames, keep, batch=batch)
         evidence = evidence_of_action(
@@ -167,13 +176,12 @@ def ground_word(
         InputError: see `ground_action`; or a position outside of the words.
     """
     check_methods(method, rule, "last")
-    if ((position < 1) | (position >= words.shape[1])).any():
-        raise InputError(f"positions must be 1 … {words.shape[1] - 1}, the start word is 0")
+    check_position(words, position)
     if method == "BP":
         return gradient_of_word(captioner, frames, words, position)
     with inference(captioner):
         chain = Chain(captioner.cnn)
-        keep = chain.place(layer) if layer else last_convolution(chain)
+        keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
         seen = look(chain, frames, keep, batch=batch)
         evidence = evidence_of_word(
@@ -238,29 +246,29 @@ def normalised(p: Tensor, *, over: tuple[int, ...]) -> Tensor:
 
 def look(chain: Chain, frames: Tensor, keep: int | None, *, batch: int) -> Seen:
     """Run the CNN over all frames, some at a time, and keep what the pass back needs."""
-    features, kept = [], []
-    for part in frames.flatten(0, 1).split(batch):
-        y, activations = chain(part, keep=keep)
-        features.append(y)
-        kept.append(activations)
-    together = [torch.cat(parts) for parts in zip(*kept, strict=True)]
-    return Seen(torch.cat(features).unflatten(0, frames.shape[:2]), together)
+    passes = [chain(part, keep=keep) for part in frames.flatten(0, 1).split(batch)]
+    features = torch.cat([y for y, _ in passes]).unflatten(0, frames.shape[:2])
+    return Seen(features, [kept for _, kept in passes], batch)
 
 
 def down(chain: Chain, seen: Seen, evidence: Tensor) -> Tensor:
     """From fc7 to the map's layer, summed over channels: ``[clips, T, h, w]``."""
-    p = excite(chain, seen.activations, evidence.flatten(0, 1), positive=_POSITIVE)
-    if p.ndim == 2:
-        p = p[:, :, None, None]
-    return p.sum(dim=1).unflatten(0, evidence.shape[:2])
+    maps = []
+    parts = evidence.flatten(0, 1).split(seen.batch)
+    for activations, part in zip(seen.activations, parts, strict=True):
+        p = excite(chain, activations, part, positive=_POSITIVE)
+        maps.append(p.sum(dim=1) if p.ndim == 4 else p.sum(dim=1)[:, None, None])
+    return torch.cat(maps).unflatten(0, evidence.shape[:2])
 
 
-def last_convolution(chain: Chain) -> int:
-    """Index of the last convolution.
+def asked_layer(chain: Chain, name: str | None) -> int:
+    """Index of the layer of that name; None: of the last convolution.
 
     Raises:
         InputError: there is none.
     """
+    if name is not None:
+        return chain.place(name)
     for index in reversed(range(len(chain.steps))):
         if isinstance(chain.steps[index].layer, nn.Conv2d):
             return index
@@ -327,6 +335,16 @@ def check_methods(method: str, rule: str, seed: str) -> None:
     ):
         if name not in known:
             raise InputError(f"{what} {name!r} is not one of {', '.join(known)}")
+
+
+def check_position(words: Tensor, position: Tensor) -> None:
+    """Refuse places outside of the captions.
+
+    Raises:
+        InputError: there is one.
+    """
+    if ((position < 1) | (position >= words.shape[1])).any():
+        raise InputError(f"positions must be 1 … {words.shape[1] - 1}, the start word is 0")
 
 
 @contextlib.contextmanager

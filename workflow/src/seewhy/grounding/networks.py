@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.errors import InputError
+from seewhy.grounding.chain import channels_last
 from seewhy.grounding.relu_lstm import ReluLSTM, TemporalDifference
 
 SCALES = {
@@ -151,7 +152,7 @@ class FrameEncoder(nn.Module):
 
     def encode(self, frames: Tensor) -> Tensor:
         """``[clips, T, 3, h, w]`` to fc7 ``[clips, T, D]``."""
-        return self.cnn(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return self.cnn(channels_last(frames.flatten(0, 1))).unflatten(0, frames.shape[:2])
 
 
 class ActionNetwork(FrameEncoder):

@@ -21,7 +21,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ from torch.nn import functional
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import whole_file, write_json
+from seewhy.grounding.answers import right_answers
 from seewhy.grounding.checkpoint import load_vgg, save_action_network
 from seewhy.grounding.clips import ClipFile, label_matrix, labelled
+from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
@@ -49,9 +51,10 @@ SHOWN_WEIGHT = 0.1
 FRAME_WEIGHT = 0.5  # of the CNN's own loss in stage 2
 FIRST_STEP = 0.2  # weight of the loss at the first step of a clip; 1 at the last
 REPEATS = 3  # stage 3: sequences of so many times the steps of a clip
-SPEEDS = (0.75, 1.0, 1.5, 2.0, 3.0)  # stage 3: a clip takes so many times its usual steps
+SPEEDS = (0.75, 1.0, 1.5, 2.0)  # stage 3: a clip takes so many times its usual steps
 BRIGHTNESS, CONTRAST = 0.15, 0.2
 DROPOUT = 0.3
+LONG_DROPOUT = 0.1  # of the stored fc7 in stage 3
 A_ROUND = 50  # steps between two states on disk
 
 
@@ -67,10 +70,10 @@ class Schedule:
     """
 
     frames: int = 700
-    clips: int = 1000
+    clips: int = 1500
     long: int = 600
     frame_batch: int = 96
-    clip_batch: int = 10
+    clip_batch: int = 12
     long_batch: int = 64
     frame_rate: float = 3e-3
     clip_rate: float = 1e-3
@@ -103,7 +106,7 @@ def train_action_networks(
     Args:
         cnn_output: the CNN with its classifier of frames, ``.safetensors``.
         lrcn_output: the same CNN with LSTM and classifier.
-        metrics: JSON: accuracies on the validation clips (see `accuracies`) and the settings.
+        metrics: JSON: accuracies on the validation clips (see `right_answers`) and the settings.
         history: CSV ``stage,step,loss``, the mean over the steps since the last line.
         corpus: folder in canonical form, with labels of kind action.
         train: frames of the train split.
@@ -151,7 +154,8 @@ def train_action_networks(
         }  # fmt: skip
         trainer = _Trainer(source, lrcn, cnn, shown, schedule, seed, on, precision)
         trainer.run(Unfinished(lrcn_output, resume, made_from, **trainer.parts))
-    scores = accuracies(cnn, lrcn, corpus, val, steps=steps, precision=precision)
+    right = right_answers(cnn, lrcn, corpus, val, steps=steps, precision=precision)
+    scores = right.drop(columns="clip").mean().to_dict() | {"clips": len(right)}
     log.info("validation: %s", ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
     save_action_network(cnn_output, cnn, shape)
     save_action_network(lrcn_output, lrcn, shape)
@@ -279,16 +283,15 @@ class _Trainer:
         return total / (last - first)
 
     def frames(self, rng: np.random.Generator) -> Tensor:
-        """Stage 1: four frames of each of some clips."""
-        clips = max(1, self.schedule.frame_batch // 4)
-        picked, x = self._drawn(rng, clips, 4, spread=False)
+        """Stage 1: a frame each of some clips."""
+        picked, x = self._drawn(rng, self.schedule.frame_batch, 1, spread=False)
         with autocast(self.on, self.precision):
             h = functional.dropout(self.lrcn.cnn(x), DROPOUT)
             logits, shown = self.cnn.classifier(h), self.shown(h)
-        targets = self.source.targets[picked].repeat_interleave(4, 0).to(self.on)
+        targets = self.source.targets[picked].to(self.on)
         loss = _cross_entropy(logits, targets).mean()
         if self.source.shown.shape[1]:
-            present = self.source.shown[picked].repeat_interleave(4, 0).to(self.on)
+            present = self.source.shown[picked].to(self.on)
             loss = (
                 loss
                 + SHOWN_WEIGHT
@@ -326,7 +329,8 @@ class _Trainer:
         )
         x = self.stored[picked][:, chosen].repeat(1, -(-length // steps), 1)[:, :length]
         targets = source.targets[picked, None].to(self.on)
-        return _cross_entropy(self._states(x.to(self.on).float()), targets).mean()
+        x = functional.dropout(x.to(self.on).float(), LONG_DROPOUT)
+        return _cross_entropy(self._states(x), targets).mean()
 
     def _states(self, h: Tensor) -> Tensor:
         states, _ = self.lrcn.lstm(self.lrcn.difference(h))
@@ -352,7 +356,7 @@ class _Trainer:
         mirrored = torch.from_numpy(rng.random(clips) < 0.5)
         x[mirrored] = x[mirrored].flip(4)
         contrast = torch.from_numpy(rng.uniform(-CONTRAST, CONTRAST, (clips, 1, 1, 1, 1)))
-        brightness = torch.from_numpy(2 * rng.uniform(-BRIGHTNESS, BRIGHTNESS, (clips, 1, 1, 1, 1)))
+        brightness = torch.from_numpy(rng.uniform(-BRIGHTNESS, BRIGHTNESS, (clips, 1, 1, 1, 1)))
         x = x * (1 + contrast.float()) + brightness.float()
         return torch.from_numpy(picked), x.flatten(0, 1).to(
             self.on, memory_format=torch.channels_last
@@ -368,76 +372,6 @@ class _Trainer:
             )
         ]
         return torch.cat(parts)
-
-
-def encode_clips(
-    network: ActionNetwork,
-    file: ClipFile,
-    rows: np.ndarray,
-    steps: int,
-    *,
-    precision: str = "float32",
-    batch: int = 8,
-) -> Iterator[Tensor]:
-    """fc7 of clips, a few at a time: ``[clips, steps, D]`` float32, on the CPU."""
-    on = next(network.parameters()).device
-    training = network.cnn.training
-    network.cnn.eval()
-    try:
-        for first in range(0, len(rows), batch):
-            x = network.preprocess(file.steps(rows[first : first + batch], steps))
-            x = x.flatten(0, 1).to(on, memory_format=torch.channels_last)
-            with torch.no_grad(), autocast(on, precision):
-                h = network.cnn(x)
-            yield h.float().cpu().unflatten(0, (-1, steps))
-    finally:
-        network.cnn.train(training)
-
-
-def accuracies(
-    cnn: ActionNetwork,
-    lrcn: ActionNetwork,
-    corpus: str | Path,
-    path: str | Path,
-    *,
-    steps: int,
-    precision: str = "float32",
-) -> dict[str, float]:
-    """How often the networks are right on clips that show one action.
-
-    Returns:
-        ``frame`` (CNN, single frames), ``cnn`` (its mean over the frames of a clip), ``lrcn``,
-        ``lrcn shuffled`` (frames of each clip in random order), ``lrcn x4`` (each clip four times
-        over), ``clips`` (how many).
-    """
-    file = ClipFile(path)
-    rows, actions, _ = labelled(corpus, file, lrcn.classes)
-    alone = actions.sum(axis=1) == 1
-    rows, truth = rows[alone], torch.from_numpy(actions[alone].argmax(axis=1))
-    rng = np.random.default_rng(0)
-    on = next(lrcn.parameters()).device
-    right: dict[str, list[Tensor]] = {}
-    cnn.eval(), lrcn.eval()
-    place = 0
-    for h in encode_clips(lrcn, file, rows, steps, precision=precision):
-        h = h.to(on)
-        y = truth[place : place + len(h)].to(on)
-        place += len(h)
-        order = np.stack([rng.permutation(steps) for _ in h])
-        shuffled = h[torch.arange(len(h))[:, None], torch.from_numpy(order)]
-        with torch.no_grad():
-            by_frame = cnn.classify(h).softmax(2)
-            for name, p in {
-                "frame": by_frame,
-                "cnn": by_frame.mean(1),
-                "lrcn": lrcn.probabilities(h),
-                "lrcn shuffled": lrcn.probabilities(shuffled),
-                "lrcn x4": lrcn.probabilities(h.repeat(1, 4, 1)),
-            }.items():
-                hit = p.argmax(-1) == (y[:, None] if p.ndim == 3 else y)
-                right.setdefault(name, []).append(hit.float().flatten())
-    scores = {name: torch.cat(hits).mean().item() for name, hits in right.items()}
-    return {**scores, "clips": len(rows)}
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ def upsample(maps: Array, frame: tuple[int, int]) -> Array:
     Raises:
         InputError: maps of another shape, values that are not finite, or a frame without pixels.
     """
-    maps, frame = _checked_maps(maps, frame)
+    maps, frame = checked_maps(maps, frame)
     return _upsample(maps, frame)
 
 
@@ -97,7 +97,7 @@ def peaks(maps: Array, *, frame: tuple[int, int]) -> Array:
         Row and column of the frame, [n, 2]. Of pixels as near as each other it is the first in
         reading order.
     """
-    maps, frame = _checked_maps(maps, frame)
+    maps, frame = checked_maps(maps, frame)
     found = [_central(tied) for _, values in _chunks(maps, frame) for tied in _peaked(values)]
     return np.array(found, int).reshape(-1, 2)
 
@@ -129,7 +129,7 @@ def pointing_hits(
         InputError: shapes that do not fit, maps that are not finite, boxes with a negative side, an
             unknown `ties` or a negative radius.
     """
-    maps, frame = _checked_maps(maps, frame)
+    maps, frame = checked_maps(maps, frame)
     regions = _checked_regions(regions, len(maps), frame)
     radius = float(radius)
     if not radius >= 0:
@@ -150,6 +150,22 @@ def pointing_hits(
             result[i] = (distance_transform_edt(~masks[i])[tied[i]] <= radius).mean()
         found[where] = result
     return found
+
+
+def region_masks(regions: Array | Boxes, *, frame: tuple[int, int]) -> Array:
+    """Regions as masks at the frame's resolution.
+
+    Args:
+        regions: see `pointing_hits`.
+        frame: height and width of the frame in pixels.
+
+    Returns:
+        [n, H, W] bool.
+
+    Raises:
+        InputError: see `pointing_hits`.
+    """
+    return _masks(_checked_regions(regions, len(regions), frame), frame)
 
 
 def pointing_accuracy(hits: Array, labels: Sequence[str] | None = None) -> Accuracy:
@@ -192,7 +208,7 @@ def energy_in_region(maps: Array, regions: Array | Boxes, *, frame: tuple[int, i
         [n]; NaN for items without a region. A map without a positive part says nothing of where: it
         gets what a constant map gets, `area_share`.
     """
-    maps, frame = _checked_maps(maps, frame)
+    maps, frame = checked_maps(maps, frame)
     regions = _checked_regions(regions, len(maps), frame)
     found = np.full(len(maps), np.nan)
     for where, values in _chunks(maps, frame):
@@ -215,7 +231,7 @@ def area_share(regions: Array | Boxes, *, frame: tuple[int, int]) -> Array:
         [n]; NaN for items without a region.
     """
     n = len(regions)
-    maps, frame = _checked_maps(np.ones((n, 1, 1)), frame)
+    maps, frame = checked_maps(np.ones((n, 1, 1)), frame)
     return energy_in_region(maps, regions, frame=frame)
 
 
@@ -300,7 +316,12 @@ def _pixels(start: float, length: float) -> slice:
     return slice(max(first, 0), max(end, 0))
 
 
-def _checked_maps(maps: Array, frame: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+def checked_maps(maps: Array, frame: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+    """Maps [n, h, w] as floats, and the frame's height and width.
+
+    Raises:
+        InputError: maps of another shape, values that are not finite, or a frame without pixels.
+    """
     maps = np.asarray(maps, float)
     if maps.ndim != 3 or 0 in maps.shape[1:]:
         raise InputError(f"saliency maps: the shape is {maps.shape}; give [n, h, w]")

@@ -1,0 +1,1 @@
+"""Recurrent Grad-CAM: gradients across time as weights of feature maps (Yamashita et al.)."""
