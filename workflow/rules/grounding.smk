@@ -228,7 +228,7 @@ rule probe_method:
         code=code("probe_method.py"),
         steps=STEPS,
         layer=json.dumps(GROUNDING["layer"]),
-        items=json.dumps(GROUNDING["probed_items"]),
+        probed=json.dumps(GROUNDING["probed_items"]),
     script:
         "../scripts/probe_method.py"
 

@@ -11,5 +11,7 @@ with rule(snakemake) as settings:
         lrcn=snakemake.input.lrcn,
         corpus=Path(snakemake.input.corpus[0]).parent,
         frames=snakemake.input.frames,
-        **{name: settings[name] for name in ("steps", "layer", "items")},
+        steps=settings["steps"],
+        layer=settings["layer"],
+        items=settings["probed"],
     )
