@@ -72,7 +72,7 @@ rule score_untrimmed:
     params:
         code=code("score_untrimmed.py"),
         name=json.dumps(GROUNDING["untrimmed"]["corpus"]["name"]),
-        clip=json.dumps(GROUNDING["untrimmed"]["clip"]),
+        clips=json.dumps(GROUNDING["untrimmed"]["clips"]),
         evaluation=section("evaluation"),
     script:
         "../scripts/score_untrimmed.py"
