@@ -23,18 +23,13 @@ OUTPUTS:
 """
 
 GROUNDING = config["grounding"]
-TABLE1 = [
-    "EB",
-    "EB-R",
-    "cEB",
-    "cEB-R",
-    "BP",
-    "BP-R",
-    "activation",
-    "centre",
-    "uniform",
-    "uniform-R",
-]
+CLASS_FREE = ["activation", "centre", "uniform", "uniform-R"]
+TABLE1 = ["EB", "EB-R", "cEB", "cEB-R", "BP", "BP-R", *CLASS_FREE]
+OURS = ["cEB-R.paper", "cEB-R.gates-const", "cEB-R.all", "cEB-R.all.paper"]
+RIVALS = ["Grad-CAM", "Grad-CAM-R", "occlusion-R", "random"]
+BENCHMARKED = [*TABLE1, *OURS, "EB-R.paper", "EB-R.gates-const", *RIVALS]
+PROBED = ["EB", "EB-R", "cEB", "cEB-R", "cEB-R.all", "BP-R", "uniform-R", "activation", *RIVALS]
+DRAWN = ["EB-R", "cEB", "cEB-R", "Grad-CAM", "Grad-CAM-R"]
 
 
 use rule sample_frames as sample_grounding_frames with:
