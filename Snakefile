@@ -16,6 +16,7 @@ include: "workflow/rules/neurons.smk"
 include: "workflow/rules/refinement.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/grounding.smk"
+include: "workflow/rules/untrimmed.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -36,6 +37,8 @@ rule all:
         rules.draw_captions.output,
         rules.draw_lambda.output,
         "results/refinement.csv",
+        "results/grounding/table3.csv",
+        "results/grounding/table4.csv",
         rules.draw_refinement.output,
         rules.refined_captioner.input,
         rules.draw_activations.output,

@@ -172,7 +172,9 @@ def perturbed(value):
         if not numbers:
             return None
         last = numbers[-1]
-        return [*value[:last], value[last] + 1, *value[last + 1 :]]
+        inner = isinstance(value[last], list)
+        other = perturbed(value[last]) if inner else value[last] + 1
+        return [*value[:last], other, *value[last + 1 :]]
     if isinstance(value, dict):
         admitted = [k for k, v in value.items() if perturbed(v) is not None]
         if not admitted:

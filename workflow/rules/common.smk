@@ -24,6 +24,14 @@ WORLDS = {
     "captioning": "data/puppets/trimmed",
     "transfer": "data/puppets/actions",
     "grounding": "data/puppets/grounding",
+    "untrimmed": "data/puppets/untrimmed",
+}
+# Where params.yaml names each corpus.
+CORPUS_KEYS = {
+    "captioning": "corpus",
+    "transfer": "transfer.corpus",
+    "grounding": "grounding.corpus",
+    "untrimmed": "grounding.untrimmed.corpus",
 }
 TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 
@@ -39,16 +47,13 @@ try:
         where="params.yaml",
     )
     CORPORA = {
-        "captioning": config["corpus"],
-        "transfer": config["transfer"]["corpus"],
-        "grounding": config["grounding"]["corpus"],
+        purpose: lookup(dpath=key.replace(".", "/"), within=config)
+        for purpose, key in CORPUS_KEYS.items()
     }
     CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
     for purpose, corpus in CORPORA.items():
         CORPUS_FILES[purpose] = source_files(
-            **corpus,
-            made=WORLDS[purpose],
-            key="corpus.source" if purpose == "captioning" else f"{purpose}.corpus.source",
+            **corpus, made=WORLDS[purpose], key=f"{CORPUS_KEYS[purpose]}.source"
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if videos == f"{WORLDS[purpose]}/videos" else []
@@ -62,7 +67,8 @@ except InputError as error:
 
 wildcard_constraints:
     use="|".join(WORLDS),
-    world="|".join(map(os.path.basename, WORLDS.values())),
+    # render_untrimmed makes the other one
+    world="|".join(os.path.basename(WORLDS[use]) for use in WORLDS if use != "untrimmed"),
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",

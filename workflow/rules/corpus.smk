@@ -1,13 +1,14 @@
 """The corpora of captioning, transfer and grounding, in canonical form.
 
-REQUIRED INPUTS: the folders corpus.source, transfer.corpus.source and grounding.corpus.source of
-params.yaml, in their own layout.
+REQUIRED INPUTS: the folders corpus.source, transfer.corpus.source, grounding.corpus.source and
+grounding.untrimmed.corpus.source of params.yaml, in their own layout.
 
 OUTPUTS:
     data/<use>/corpus/   clips.csv, captions.csv, …, truth.h5 and corpus.json (import_corpus);
                          workflow/src/seewhy/corpora/canonical.yaml describes the form
 
-<use> is `captioning`, `transfer` or `grounding`.
+<use> is `captioning`, `transfer`, `grounding` or `untrimmed` (videos in which grounding finds actions in
+time).
 """
 
 CORPUS = "data/captioning/corpus"
@@ -15,6 +16,7 @@ OWN_SETTINGS = {
     "captioning": {"folder": config["folder"]},
     "transfer": {"ucf11": config["transfer"]["ucf11"]},
     "grounding": {"ucf101": config["grounding"]["ucf101"]},
+    "untrimmed": {"thumos14": config["grounding"]["untrimmed"]["thumos14"]},
 }
 IMPORTS = {
     purpose: {

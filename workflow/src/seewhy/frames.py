@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 REPORT_COLUMNS = ("clip", "video", "status", "reason")
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A clip of a corpus: its identifier, its video, and its start and end in it (seconds)."""
+
     clip: str
     video: str
     start: float | None
@@ -81,7 +83,7 @@ def sample_frames(
             raise InputError(f"frames.{name}: {value!r} is not a whole number of at least 1")
     if fit not in FITS:
         raise InputError(f"frames.fit: {fit!r} is not one of {', '.join(FITS)}")
-    entries = _entries(corpus_folder, split)
+    entries = corpus_entries(corpus_folder, split)
     settings = {"n": n, "size": size, "fit": fit, "split": split}
     rows = ResumableRows(
         output,
@@ -116,7 +118,7 @@ def sample_frames(
                         note=note if clip.lost else None,
                     )
                 bar.update()
-        _write_report(report, entries, rows.problems)
+        write_report(report, entries, rows.problems)
         if rows.left_out:
             log.warning(
                 "%d of %d clips of %s left out; %s names them and says why",
@@ -132,7 +134,12 @@ def sample_frames(
         rows.finish()
 
 
-def _entries(corpus_folder: str | Path, split: str) -> list[_Entry]:
+def corpus_entries(corpus_folder: str | Path, split: str) -> list[Entry]:
+    """The clips of a split, in the order of the corpus.
+
+    Raises:
+        InputError: an unknown split, one without clips, or a clip that ends before it starts.
+    """
     if split not in SPLITS:
         raise InputError(f"split: {split!r} is not one of {', '.join(SPLITS)}")
     table = read_table(corpus_folder, "clips")
@@ -140,7 +147,7 @@ def _entries(corpus_folder: str | Path, split: str) -> list[_Entry]:
     if table.empty:
         raise InputError(f"{corpus_folder}/clips.csv: no clip has the split {split}")
     entries = [
-        _Entry(row.clip, row.video, _seconds(row.start), _seconds(row.end))
+        Entry(row.clip, row.video, _seconds(row.start), _seconds(row.end))
         for row in table.itertuples(index=False)
     ]
     for entry in entries:
@@ -157,11 +164,11 @@ def _seconds(value: object) -> float | None:
 
 
 def _decoded(
-    todo: Sequence[tuple[int, _Entry]], *, n: int, size: int, fit: str, workers: int
+    todo: Sequence[tuple[int, Entry]], *, n: int, size: int, fit: str, workers: int
 ) -> Iterator[tuple[int, Clip | VideoProblem]]:
     """Decode clips side by side, giving each as it is ready; few are in the air at a time."""
 
-    def decode(row: int, entry: _Entry) -> tuple[int, Clip | VideoProblem]:
+    def decode(row: int, entry: Entry) -> tuple[int, Clip | VideoProblem]:
         try:
             clip = read_clip(entry.video, n=n, size=size, fit=fit, start=entry.start, end=entry.end)
         except VideoProblem as problem:
@@ -183,9 +190,10 @@ def _decoded(
             pool.shutdown(cancel_futures=True)
 
 
-def _write_report(
-    path: str | Path, entries: Sequence[_Entry], problems: dict[int, tuple[str, str]]
+def write_report(
+    path: str | Path, entries: Sequence[Entry], problems: dict[int, tuple[str, str]]
 ) -> None:
+    """Write a CSV file of the clips (by row) that have a problem: status and reason."""
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(REPORT_COLUMNS)

@@ -12,6 +12,8 @@ may be wrong and an MPEG stream has none.
 One pass of decoding usually does: the packets are counted first without decoding them (a hundred
 times faster), the frames of that N are kept, and if the decoder gives another number the video is
 decoded again with the right one. So at most 2n resized frames are ever held.
+
+A long video is read at a steady rate instead, by `steady_frames`, one frame at a time.
 """
 
 from __future__ import annotations
@@ -44,6 +46,9 @@ _UNTIMED = ("avi",)
 
 # Containers in which a seek is exact.
 _SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
+
+# Times closer than this, in seconds, are equal.
+_INSTANT = 1e-6
 
 # Seeking costs about as much as decoding this many seconds.
 _SEEK_FROM = 2.0
@@ -184,6 +189,95 @@ def read_clip(
     raise VideoProblem("empty", "not one frame can be decoded")
 
 
+class SteadyFrame(NamedTuple):
+    """A frame of a video that is read at a steady rate.
+
+    Attributes:
+        image: uint8 ``[size, size, 3]``, RGB, upright.
+        time: when it came on screen, seconds from the start of the clip.
+        fps: frames a second of the video, by its header.
+    """
+
+    image: np.ndarray
+    time: float
+    fps: float
+
+
+def steady_frames(
+    path: str | Path,
+    *,
+    rate: float,
+    size: int,
+    fit: str = "crop",
+    start: float | None = None,
+    end: float | None = None,
+) -> Iterator[SteadyFrame]:
+    """Read a clip at a steady rate: frame k is the one on screen at ``(k + 1/2) / rate`` seconds.
+
+    So frame k stands for the time from k / rate to (k + 1) / rate, whatever the video's own rate;
+    a slower video gives some of its frames several times. The last frame is on screen for as long
+    as the one before it was. Nothing is held but one frame.
+
+    Args:
+        path: the video file.
+        rate: frames a second.
+        size: side of the square frames in pixels.
+        fit: how a frame becomes square, see `fit_frame`.
+        start, end: seconds from the start of the video, as in `read_clip`.
+
+    Yields:
+        The frames, in order.
+
+    Raises:
+        VideoProblem: as `read_clip`; where too much cannot be decoded, after the last frame, so
+            that what was yielded is to be thrown away.
+    """
+    path, begin = Path(path), start or 0.0
+    _count_packets(path, begin, end)
+    given, count, seen, lost = 0, 0, 0, 0
+    held: tuple[av.VideoFrame, float] | None = None
+    step = 0.0
+    to_rgb = VideoReformatter()
+    with _open(path) as (container, stream):
+        clock = _clock(container, stream)
+        fps = float(stream.average_rate or stream.guessed_rate or 25)
+
+        def until(time: float) -> Iterator[SteadyFrame]:
+            nonlocal given
+            image = None
+            while (given + 0.5) / rate < time - _INSTANT:
+                if image is None:
+                    image = fit_frame(_upright(held[0], to_rgb), size, fit)
+                yield SteadyFrame(image, held[1], fps)
+                given += 1
+
+        for frame in _decoded(container, stream):
+            if frame is None:
+                lost += 1
+                continue
+            time = clock(frame.pts, seen) - begin
+            seen += 1
+            if end is not None and time >= end - begin:
+                break
+            if time < 0:
+                continue
+            lost += frame.is_corrupt
+            count += 1
+            if held is not None:
+                step = time - held[1]
+                yield from until(time)
+            held = frame, time
+        if held is not None:
+            yield from until(held[1] + (step if step > 0 else 1 / fps))
+    if lost > MAX_LOST * (count + lost):
+        raise VideoProblem(
+            "truncated", f"{lost} of {count + lost} pieces of the video cannot be decoded"
+        )
+    if not given:
+        status = "empty" if start is None and end is None else "outside"
+        raise VideoProblem(status, f"not one frame at {rate:g} a second")
+
+
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     if not path.exists():
@@ -293,36 +387,46 @@ def _decode(
                 container.seek(place, stream=stream)
             except av.FFmpegError:
                 return kept, 0, 0, True
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.FFmpegError:
+        for frame in _decoded(container, stream):
+            if frame is None:
                 lost += 1
-                break
-            if packet is None:
-                break
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
-                # A decoder that is being emptied at the end may complain once more; nothing is
-                # lost.
-                lost += packet.size > 0
                 continue
-            for frame in frames:
-                time = clock(frame.pts, seen)
-                if seen == 0:
-                    late = frame.pts is None or time > begin
-                seen += 1
-                if end is not None and time >= end:
-                    return kept, count, lost, late
-                if time < begin:
-                    continue
-                lost += frame.is_corrupt
-                if count in wanted:
-                    kept[count] = keep(_upright(frame, to_rgb))
-                count += 1
+            time = clock(frame.pts, seen)
+            if seen == 0:
+                late = frame.pts is None or time > begin
+            seen += 1
+            if end is not None and time >= end:
+                return kept, count, lost, late
+            if time < begin:
+                continue
+            lost += frame.is_corrupt
+            if count in wanted:
+                kept[count] = keep(_upright(frame, to_rgb))
+            count += 1
     return kept, count, lost, late
+
+
+def _decoded(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame | None]:
+    """Frames in the order in which they are shown; None for each packet that is lost."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            yield None
+            return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            # A decoder that is being emptied at the end may complain once more; nothing is lost.
+            if packet.size > 0:
+                yield None
+            continue
+        yield from frames
 
 
 def _upright(frame: av.VideoFrame, to_rgb: VideoReformatter) -> np.ndarray:

@@ -1,0 +1,376 @@
+"""Tables 3 and 4: pointing in time, and temporal detection, in untrimmed videos.
+
+The paper's rows stand beside figures that need no map at all: chance, the middle of the clip, the
+prior of a network that looks back from the end, the margin of single frames, the whole clip.
+Intervals are of the percentile bootstrap over videos.
+
+Reference: S. A. Bargal et al., *Excitation Backprop for RNNs*, CVPR 2018, section 5.2.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.grounding.checkpoint import load_action_network
+from seewhy.grounding.localise import (
+    CLIP_FRAMES,
+    combined_hits,
+    detections,
+    grow_interval,
+    merge_touching,
+    temporal_chance,
+    temporal_hits,
+    thresholded,
+)
+from seewhy.grounding.timing import (
+    CNN_PROBABILITY,
+    MAPS,
+    MARGIN,
+    NAMED,
+    PRIOR,
+    PROBABILITY,
+    Annotations,
+    Items,
+    Signals,
+    annotation_items,
+    named_alone,
+    read_annotations,
+    read_signals,
+)
+from seewhy.grounding.untrimmed import UntrimmedFile
+from seewhy.scores.bootstrap import Interval, Score, bootstrap_interval
+from seewhy.scores.clusters import cluster_mean_interval
+from seewhy.scores.detection import ACTIVITYNET, THUMOS14, activitynet, temporal_iou, thumos14
+
+log = logging.getLogger(__name__)
+
+RANDOM_DRAWS = 20
+SHOWN_OF_ACTIVITYNET = (0.5, 0.75)
+# Bargal et al., CVPR 2018: pointing in time, and mAP at an IoU of 0.1, both on THUMOS14.
+PUBLISHED_POINTING = {
+    "random": 0.573,
+    "peak probability": 0.658,
+    "cEB-R": 0.651,
+    "peak probability + cEB-R": 0.774,
+}
+PUBLISHED_DETECTION = {
+    "Karaman et al.": 0.046,
+    "Wang et al.": 0.182,
+    "Oneata et al.": 0.366,
+    "Richard et al.": 0.397,
+    "Shou et al.": 0.477,
+    "Yeung et al.": 0.489,
+    "Yuan et al.": 0.514,
+    "Xu et al.": 0.545,
+    "Zhao et al.": 0.603,
+    "Kaufman et al.": 0.611,
+    "cEB-R": 0.579,
+}
+OURS = ("cEB-R, rule gates-const", "cEB-R, seed all")
+
+Array = np.ndarray
+
+
+def score_untrimmed(
+    corpus: str | Path,
+    features: str | Path,
+    lrcn: str | Path,
+    cnn: str | Path,
+    pointing: str | Path,
+    detection: str | Path,
+    *,
+    name: str,
+    clip: int = CLIP_FRAMES,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> None:
+    """Write Tables 3 and 4.
+
+    Args:
+        corpus: folder in canonical form, with the annotated intervals.
+        features: of `seewhy.grounding.untrimmed.encode_untrimmed`.
+        lrcn: ``.safetensors`` of the network that is explained.
+        cnn: that of single frames, above the same CNN.
+        pointing: CSV, Table 3.
+        detection: CSV, Table 4.
+        name: of the corpus.
+        clip: frames of a clip.
+        resamples: of the bootstrap.
+        confidence: coverage of the intervals.
+        seed: of the resamples and of random intervals.
+
+    Raises:
+        InputError: files that do not fit together, no annotated action that the network knows, or
+            fewer than two videos with one.
+    """
+    file = UntrimmedFile(features)
+    network = load_action_network(lrcn)
+    truth = read_annotations(corpus, file, network)
+    signals = read_signals(network, load_action_network(cnn), file, truth.table, clip=clip)
+    items = annotation_items(signals, truth.table, clip)
+    if not len(items.pair):
+        raise InputError(f"{corpus}/segments.csv: all intervals begin after their videos' ends")
+    videos = signals.pairs["video"].iloc[items.pair]
+    if videos.nunique() < 2:
+        raise InputError(
+            f"{corpus}/segments.csv: one video ({videos.iloc[0]}) alone has an action that the "
+            "network knows; intervals need two or more"
+        )
+    alone = named_alone(network, file, signals, items)
+    bootstrap = {"resamples": resamples, "level": confidence, "seed": seed}
+    about = {"corpus": name, "videos": videos.nunique(), "actions": truth.table["label"].nunique()}
+    for table, path in (
+        (pointing_table(signals, items, alone, truth.unknown, about, bootstrap), pointing),
+        (detection_table(signals, truth, about, bootstrap), detection),
+    ):
+        with whole_file(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def pointing_hits(
+    signals: Signals, items: Items, alone: Array
+) -> dict[str, tuple[str, Array, Array]]:
+    """The pointing game in time.
+
+    Args:
+        signals: of the clips.
+        items: annotations in them.
+        alone: of `seewhy.grounding.timing.named_alone`, ``[items]``.
+
+    Returns:
+        For each row of the table its kind, its hits ``[items]``, and the hits expected of as many
+        random guesses. ``named`` is no pointing, and has NaN there: whether the action is the
+        LRCN's most probable one at the interval's last frame.
+    """
+    lengths = signals.pairs["frames"].to_numpy()[items.pair]
+    of = {name: signal[items.pair] for name, signal in signals.of.items()}
+    steps = np.arange(next(iter(of.values())).shape[1])
+    of["middle"] = -abs(2 * steps - (lengths[:, None] - 1))
+    chance = temporal_chance(items.interval, lengths)
+
+    def hits(name: str) -> Array:
+        return temporal_hits(of[name], items.interval, lengths=lengths)
+
+    def both(how: str) -> Array:
+        return combined_hits(of["cEB-R"], of[PROBABILITY], items.interval, how=how, lengths=lengths)
+
+    none = np.full(len(chance), np.nan)
+    twice = 1 - (1 - chance) ** 2
+    kind_of = {name: "ours" if name in OURS else "method" for name in MAPS}
+    return {
+        "named": ("reference", _named(signals, items), none),
+        "named, the interval alone": ("reference", alone, none),
+        "random": ("control", chance, chance),
+        "middle of the clip": ("control", hits("middle"), chance),
+        "mean time profile of EB-R": ("control", hits(PRIOR), chance),
+        "peak probability": ("reference", hits(PROBABILITY), chance),
+        "peak CNN margin, frame by frame": ("reference", hits(MARGIN), chance),
+        **{name: (kind_of[name], hits(name), chance) for name in MAPS},
+        "two random frames": ("control", twice, twice),
+        "peak probability + cEB-R, either peak": ("method", both("either"), twice),
+        "peak probability + cEB-R, peak of the product": ("method", both("product"), chance),
+    }
+
+
+def _named(signals: Signals, items: Items) -> Array:
+    last = items.interval[:, 1] - 1
+    return signals.of[NAMED][items.pair, last]
+
+
+def pointing_table(
+    signals: Signals,
+    items: Items,
+    alone: Array,
+    unknown: int,
+    about: Mapping[str, Any],
+    bootstrap: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Table 3.
+
+    Args:
+        signals: of the clips.
+        items: annotations in them.
+        alone: see `pointing_hits`.
+        unknown: annotations that were left out.
+        about: columns that all rows share.
+        bootstrap: resamples, level, seed.
+    """
+    videos = signals.pairs["video"].to_numpy()[items.pair]
+    about = {**about, "intervals": len(items.pair), "left out": unknown + items.outside}
+    rows = []
+    for row, (kind, hits, chance) in pointing_hits(signals, items, alone).items():
+        accuracy = cluster_mean_interval(hits, videos, **bootstrap)
+        figures = _columns("accuracy", accuracy)
+        if not np.isnan(chance).any():
+            over = cluster_mean_interval(hits - chance, videos, **bootstrap)
+            figures |= _columns("over chance", over)
+        rows.append({"row": row, "kind": kind, **about, **figures})
+    kind = "published (Bargal et al. 2018, Table 3)"
+    for row, value in PUBLISHED_POINTING.items():
+        rows.append({"row": row, "kind": kind, "corpus": "thumos14", "accuracy": value})
+    return _with_counts(rows)
+
+
+def found_intervals(signals: Signals, *, seed: int) -> dict[str, tuple[str, list[pd.DataFrame]]]:
+    """Detections in seconds.
+
+    The score of a detection is the highest probability of the action within it, of the LRCN for
+    all rows but the CNN's, which has its own: so rows differ in their intervals.
+
+    Args:
+        signals: of every clip, for the actions of its video.
+        seed: of random intervals.
+
+    Returns:
+        For each row of the table its kind and its detections; those of random intervals several
+        times.
+    """
+    lengths = signals.pairs["frames"].to_numpy()
+
+    def table(found: Array, *, score: str = PROBABILITY, merged: bool = True) -> pd.DataFrame:
+        one = detections(
+            found,
+            signals.of[score],
+            videos=signals.pairs["video"],
+            labels=signals.pairs["label"],
+            starts=signals.pairs["start"],
+            score="peak",
+        )
+        one = merge_touching(one) if merged and len(one) else one
+        return one.assign(start=one["start"] / signals.rate, end=one["end"] / signals.rate)
+
+    def grown(signal: Array, prefer: Array | None = None) -> Array:
+        return grow_interval(signal, lengths=lengths, prefer=prefer)
+
+    probability, prior = signals.of[PROBABILITY], signals.of[PRIOR]
+    mean = prior.sum(axis=1, keepdims=True) / lengths[:, None]
+    rng = np.random.default_rng(seed)
+    drawn = [table(_random(lengths, rng), merged=False) for _ in range(RANDOM_DRAWS)]
+    whole = np.stack([np.zeros_like(lengths), lengths], axis=1)
+    rows = {
+        name: ("ours" if name in OURS else "method", [table(grown(signals.of[name]))])
+        for name in MAPS
+        if MAPS[name].get("contrastive", True)
+    }
+    return {
+        "random interval": ("control", drawn),
+        "whole clip": ("control", [table(whole, merged=False)]),
+        "mean time profile of EB-R, above its mean": ("control", [table(grown(prior - mean))]),
+        "probability, at least 0.5": (
+            "reference",
+            [table(grown(thresholded(probability), probability))],
+        ),
+        "CNN margin, frame by frame": (
+            "reference",
+            [table(grown(signals.of[MARGIN]), score=CNN_PROBABILITY)],
+        ),
+        **rows,
+    }
+
+
+def _random(lengths: Array, rng: np.random.Generator) -> Array:
+    """An interval of each clip, all that there are equally likely."""
+    first = rng.integers(lengths + 1)
+    second = rng.integers(lengths)
+    second = second + (second >= first)  # another border
+    return np.sort(np.stack([first, second], axis=1), axis=1)
+
+
+def boundary_errors(truth: pd.DataFrame, found: pd.DataFrame) -> Array:
+    """How far the detections' borders are from the true ones.
+
+    Args:
+        truth: columns video, label, start, end.
+        found: the same.
+
+    Returns:
+        Of each interval of the truth the mean distance of its start and its end to those of the
+        detection, of its video and label, that overlaps it most (IoU); NaN where none does.
+    """
+    by_key = {key: own[["start", "end"]].to_numpy(float) for key, own in found.groupby(_KEY)}
+    errors = np.full(len(truth), np.nan)
+    for row, (video, label, start, end) in enumerate(
+        truth[[*_KEY, "start", "end"]].itertuples(index=False)
+    ):
+        spans = by_key.get((video, label))
+        if spans is None:
+            continue
+        iou = temporal_iou(np.array([start, end]), spans)
+        best = iou.argmax()
+        if iou[best] > 0:
+            errors[row] = abs(spans[best] - (start, end)).mean()
+    return errors
+
+
+_KEY = ["video", "label"]
+
+
+def detection_table(
+    signals: Signals,
+    truth: Annotations,
+    about: Mapping[str, Any],
+    bootstrap: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Table 4; `about` are columns that all rows share."""
+    videos = sorted(set(truth.table["video"]))
+    with_doubtful = pd.concat([truth.table, truth.ambiguous], ignore_index=True)
+    about = {**about, "intervals": len(truth.table), "left out": truth.unknown}
+    of_video = truth.table["video"].to_numpy()
+    rows = []
+    for row, (kind, tables) in found_intervals(signals, seed=bootstrap["seed"]).items():
+        scores = [_scores(with_doubtful, truth.table, found, videos) for found in tables]
+        means = bootstrap_interval(scores, clips=len(videos), **bootstrap)
+        figures = {}
+        for figure, interval in means.items():
+            figures |= _columns(figure, interval)
+        errors = np.stack([boundary_errors(truth.table, found) for found in tables])
+        overlapped = ~np.isnan(errors)
+        with_error = np.where(overlapped.any(axis=0), np.nansum(errors, axis=0), np.nan)
+        with_error = with_error / np.maximum(overlapped.sum(axis=0), 1) * signals.rate
+        figures |= {"detections": round(np.mean([len(found) for found in tables]))}
+        found = cluster_mean_interval(overlapped.mean(axis=0), of_video, **bootstrap)
+        figures |= _columns("overlapped", found)
+        if len(set(of_video[~np.isnan(with_error)])) > 1:
+            error = cluster_mean_interval(with_error, of_video, **bootstrap)
+            figures |= _columns("boundary error", error)
+        rows.append({"row": row, "kind": kind, **about, **figures})
+    kind = "published (Bargal et al. 2018, Table 4)"
+    for row, value in PUBLISHED_DETECTION.items():
+        rows.append({"row": row, "kind": kind, "corpus": "thumos14", "mAP@0.1": value})
+    return _with_counts(rows)
+
+
+def _scores(
+    truth: pd.DataFrame, clear: pd.DataFrame, found: pd.DataFrame, videos: Sequence[str]
+) -> Score:
+    """Both evaluators' figures of resampled videos."""
+    first = thumos14(truth, found, thresholds=THUMOS14, videos=videos)
+    second = activitynet(clear, found, thresholds=ACTIVITYNET, videos=videos)
+
+    def score(times: Array) -> dict[str, Array]:
+        by_threshold = second.weighted(times)
+        shown = {f"ActivityNet mAP@{t:g}": by_threshold[f"mAP@{t:g}"] for t in SHOWN_OF_ACTIVITYNET}
+        average = np.mean(list(by_threshold.values()), axis=0)
+        return {**first.weighted(times), **shown, "ActivityNet average mAP": average}
+
+    return score
+
+
+def _columns(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
+
+
+def _with_counts(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    counts = ["videos", "actions", "intervals", "left out"]
+    table = pd.DataFrame(rows)
+    also = [name for name in ("detections",) if name in table]
+    return table.astype(dict.fromkeys([*counts, *also], "Int64"))
