@@ -17,6 +17,7 @@ include: "workflow/rules/refinement.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/grounding.smk"
 include: "workflow/rules/untrimmed.smk"
+include: "workflow/rules/words.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -39,6 +40,9 @@ rule all:
         "results/refinement.csv",
         "results/grounding/table3.csv",
         "results/grounding/table4.csv",
+        "results/grounding/table5.csv",
+        "results/grounding/captions.csv",
+        rules.draw_words.output,
         rules.draw_refinement.output,
         rules.refined_captioner.input,
         rules.draw_activations.output,

@@ -146,7 +146,7 @@ def linked_phrases(
 
 def spoken_phrases(
     corpus: str | Path, file: ClipFile, captions: Mapping[str, str], clips: Sequence[str]
-) -> tuple[list[Phrase], float]:
+) -> tuple[list[Phrase], pd.DataFrame]:
     """Phrases of generated captions.
 
     Args:
@@ -156,15 +156,16 @@ def spoken_phrases(
         clips: those whose captions are taken.
 
     Returns:
-        The phrases whose thing is in the clip, and the share of nouns for things that are right.
-        (Stuff is looked for later, in the pixels.)
+        The phrases whose thing is in the clip; and a line a noun for things, `clip` and `box`,
+        which is 1 if there is such a thing. (Stuff is looked for later, in the pixels.)
     """
     table = _phrases_of(corpus)
     splits = read_table(corpus, "clips").set_index("clip")["split"]
     nouns = nouns_of(table[table["clip"].map(splits) == "train"])
-    things = dict(tuple(read_table(corpus, "instances").groupby("clip")))
+    instances = read_table(corpus, "instances")
+    things, none = dict(tuple(instances.groupby("clip"))), instances[:0]
     rows = {clip: row for row, clip in enumerate(file.clips)}
-    found, said, right = [], 0, 0
+    found, said = [], []
     for clip in clips:
         words = tuple(tokenise(captions[clip]))
         for token, word in enumerate(words):
@@ -173,15 +174,15 @@ def spoken_phrases(
             kind, names = nouns[word]
             refers_to = names
             if kind != STUFF:
-                said += 1
-                if clip not in things or not things[clip]["class"].isin(names).any():
+                own = things.get(clip, none)
+                own = own[own["class"].isin(names)]
+                said.append((clip, float(len(own) > 0)))
+                if own.empty:
                     continue
-                right += 1
-                own = things[clip][things[clip]["class"].isin(names)]
                 refers_to = frozenset(own["instance"].astype(str))
                 names = frozenset(own["class"])
             found.append(Phrase(clip, rows[clip], words, token, token + 1, kind, refers_to, names))
-    return found, right / said if said else float("nan")
+    return found, pd.DataFrame(said, columns=["clip", "box"])
 
 
 def nouns_of(table: pd.DataFrame) -> dict[str, tuple[str, frozenset[str]]]:
