@@ -8,7 +8,7 @@ REQUIRED INPUTS:
     sampled here (sample_word_frames).
 
 OUTPUTS:
-    models/grounding/words.safetensors                     the captioner (train_word_network)
+    models/words/captioner.safetensors                    the captioner (train_word_network)
     results/grounding/words.json, words.csv                how well it learnt
     results/grounding/captions.jsonl                       what it says of test clips (caption_by_words)
     results/grounding/captions.csv                         how good that is (score_word_captions)
@@ -50,7 +50,7 @@ rule train_word_network:
         val=f"{WORD_DATA}/frames/val.h5",
         cnn="models/grounding/lrcn.safetensors",
     output:
-        network="models/grounding/words.safetensors",
+        network="models/words/captioner.safetensors",
         metrics="results/grounding/words.json",
         history="results/grounding/words.csv",
     log:
@@ -86,7 +86,7 @@ rule train_word_network:
 
 rule caption_by_words:
     input:
-        network="models/grounding/words.safetensors",
+        network="models/words/captioner.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
     output:
         captions="results/grounding/captions.jsonl",
@@ -148,7 +148,7 @@ rule ground_phrases:
                 "truth.h5",
             ],
         ),
-        network="models/grounding/words.safetensors",
+        network="models/words/captioner.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
         captions="results/grounding/captions.jsonl",
     output:
