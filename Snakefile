@@ -17,6 +17,7 @@ include: "workflow/rules/refinement.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/grounding.smk"
 include: "workflow/rules/untrimmed.smk"
+include: "workflow/rules/words.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -45,6 +46,9 @@ rule all:
         "results/grounding/table1.csv",
         rules.score_concatenated.output,
         rules.score_untrimmed.output,
+        "results/grounding/table5.csv",
+        "results/grounding/captions.csv",
+        rules.draw_words.output,
         rules.score_benchmark.output,
         "results/gradcam/table1.csv",
         rules.draw_strips.output,

@@ -46,6 +46,9 @@ try:
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         where="params.yaml",
     )
+    # By default words are learnt and grounded on the clips of actions.
+    if config["grounding"]["words"]["corpus"]:
+        CORPUS_KEYS["words"] = "grounding.words.corpus"
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
@@ -53,10 +56,10 @@ try:
     CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
     for purpose, corpus in CORPORA.items():
         CORPUS_FILES[purpose] = source_files(
-            **corpus, made=WORLDS[purpose], key=f"{CORPUS_KEYS[purpose]}.source"
+            **corpus, made=WORLDS.get(purpose), key=f"{CORPUS_KEYS[purpose]}.source"
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
-        RENDERED[purpose] = [videos] if videos == f"{WORLDS[purpose]}/videos" else []
+        RENDERED[purpose] = [videos] if videos == f"{WORLDS.get(purpose)}/videos" else []
         VIDEO_STAMP[purpose] = json.dumps(None if RENDERED[purpose] else video_stamp(videos))
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
@@ -66,7 +69,7 @@ except InputError as error:
 
 
 wildcard_constraints:
-    use="|".join(WORLDS),
+    use="|".join([*WORLDS, "words"]),
     # render_untrimmed makes the other one
     world="|".join(os.path.basename(WORLDS[use]) for use in WORLDS if use != "untrimmed"),
     split="|".join(SPLITS),

@@ -1,14 +1,15 @@
 """The corpora of captioning, transfer and grounding, in canonical form.
 
-REQUIRED INPUTS: the folders corpus.source, transfer.corpus.source, grounding.corpus.source and
-grounding.untrimmed.corpus.source of params.yaml, in their own layout.
+REQUIRED INPUTS: the folders corpus.source, transfer.corpus.source, grounding.corpus.source,
+grounding.untrimmed.corpus.source and, where it is set, grounding.words.corpus.source of params.yaml, in
+their own layout.
 
 OUTPUTS:
     data/<use>/corpus/   clips.csv, captions.csv, …, truth.h5 and corpus.json (import_corpus);
                          workflow/src/seewhy/corpora/canonical.yaml describes the form
 
-<use> is `captioning`, `transfer`, `grounding` or `untrimmed` (videos in which grounding finds actions in
-time).
+<use> is `captioning`, `transfer`, `grounding`, `untrimmed` (videos in which grounding finds actions in
+time) or `words` (whose captions are grounded, where these are not those of `grounding`).
 """
 
 CORPUS = "data/captioning/corpus"
@@ -17,6 +18,7 @@ OWN_SETTINGS = {
     "transfer": {"ucf11": config["transfer"]["ucf11"]},
     "grounding": {"ucf101": config["grounding"]["ucf101"]},
     "untrimmed": {"thumos14": config["grounding"]["untrimmed"]["thumos14"]},
+    "words": {},
 }
 IMPORTS = {
     purpose: {

@@ -68,6 +68,16 @@ def load_action_network(path: str | Path) -> ActionNetwork:
     return network.eval()
 
 
+def load_cnn(path: str | Path) -> tuple[VGG, VGGShape]:
+    """The CNN alone of an action network, in evaluation mode, and its shape.
+
+    Raises:
+        InputError: missing, cut short, or something else.
+    """
+    _, about = _read(path, "action", "train_action_networks")
+    return load_action_network(path).cnn, VGGShape.of(about["vgg"], size=about["vgg"]["size"])
+
+
 def load_word_network(path: str | Path) -> tuple[MeanPoolCaptioner, Vocabulary]:
     """A captioner, in evaluation mode, and its words.
 

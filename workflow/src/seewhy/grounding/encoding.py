@@ -10,11 +10,11 @@ from torch import Tensor
 
 from seewhy.device import autocast
 from seewhy.grounding.clips import ClipFile
-from seewhy.grounding.networks import ActionNetwork
+from seewhy.grounding.networks import FrameEncoder
 
 
 def encode_clips(
-    network: ActionNetwork,
+    network: FrameEncoder,
     file: ClipFile,
     rows: np.ndarray,
     steps: int,

@@ -20,28 +20,24 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
-from seewhy.files import whole_file, write_json
+from seewhy.files import write_json
 from seewhy.grounding.answers import right_answers
 from seewhy.grounding.checkpoint import load_vgg, save_action_network
 from seewhy.grounding.clips import ClipFile, label_matrix, labelled
 from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
-from seewhy.progress import progress
-from seewhy.resume import Unfinished
+from seewhy.grounding.stages import Stage, StagedTraining
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +51,6 @@ SPEEDS = (0.75, 1.0, 1.5, 2.0)  # stage 3: a clip takes so many times its usual 
 BRIGHTNESS, CONTRAST = 0.15, 0.2
 DROPOUT = 0.3
 LONG_DROPOUT = 0.1  # of the stored fc7 in stage 3
-A_ROUND = 50  # steps between two states on disk
 
 
 @dataclass(frozen=True)
@@ -152,17 +147,16 @@ def train_action_networks(
             "schedule": asdict(schedule), "seed": seed, "precision": precision,
             "weights": str(weights), "data": source.digest(),
         }  # fmt: skip
-        trainer = _Trainer(source, lrcn, cnn, shown, schedule, seed, on, precision)
-        trainer.run(Unfinished(lrcn_output, resume, made_from, **trainer.parts))
+        training = _Trainer(source, lrcn, cnn, shown, schedule, on, precision).staged(seed)
+        unfinished = training.run(lrcn_output, resume, made_from)
     right = right_answers(cnn, lrcn, corpus, val, steps=steps, precision=precision)
     scores = right.drop(columns="clip").mean().to_dict() | {"clips": len(right)}
     log.info("validation: %s", ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
     save_action_network(cnn_output, cnn, shape)
     save_action_network(lrcn_output, lrcn, shape)
-    with whole_file(history) as temporary:
-        pd.DataFrame(trainer.history).to_csv(temporary, index=False, float_format="%.6g")
+    training.write_history(history)
     write_json(metrics, {"validation": scores, "settings": made_from})
-    trainer.unfinished.discard()
+    unfinished.discard()
 
 
 class _Source:
@@ -187,7 +181,7 @@ class _Source:
 
 
 class _Trainer:
-    """The three stages over one set of networks."""
+    """The losses of the three stages over one set of networks."""
 
     def __init__(
         self,
@@ -196,91 +190,45 @@ class _Trainer:
         cnn: ActionNetwork,
         shown: nn.Linear,
         schedule: Schedule,
-        seed: int,
         on: torch.device,
         precision: str,
     ) -> None:
         self.source, self.lrcn, self.cnn, self.shown = source, lrcn, cnn, shown
-        self.schedule, self.seed, self.on, self.precision = schedule, seed, on, precision
-        s = schedule
-        below = [*cnn.parameters()]
-        self.stages: dict[str, tuple[int, float, list[nn.Parameter], Callable[..., Tensor]]] = {
-            "frames": (s.frames, s.frame_rate, [*below, *shown.parameters()], self.frames),
-            "clips": (s.clips, s.clip_rate, [*lrcn.parameters(), *cnn.classifier.parameters()],
-                      self.clips),
-            "long": (s.long, s.long_rate, [*lrcn.lstm.parameters(), *lrcn.classifier.parameters()],
-                     self.long),
-        }  # fmt: skip
-        self.optimisers = {
-            name: torch.optim.AdamW(parameters, lr=rate, weight_decay=s.weight_decay)
-            for name, (_, rate, parameters, _) in self.stages.items()
-        }
-        self.parts: dict[str, Any] = {
-            "lrcn": lrcn, "head": cnn.classifier, "shown": shown,
-            **{f"{name} optimiser": one for name, one in self.optimisers.items()},
-        }  # fmt: skip
-        self.history: list[dict[str, Any]] = []
+        self.schedule, self.on, self.precision = schedule, on, precision
         self.stored: Tensor | None = None
 
-    def run(self, unfinished: Unfinished) -> None:
-        """Go through the stages, from where they stand."""
-        self.unfinished = unfinished
-        self.history = unfinished.take_up().get("history", [])
-        total = sum(steps for steps, *_ in self.stages.values())
-        done = dict.fromkeys(self.stages, 0)
-        for line in self.history:
-            done[line["stage"]] = line["step"]
-        with progress(
-            what="action networks", total=total, unit="step", initial=sum(done.values())
-        ) as bar:
-            for name, (steps, rate, parameters, loss) in self.stages.items():
-                for first in range(done[name], steps, A_ROUND):
-                    last = min(first + A_ROUND, steps)
-                    mean = self._round(name, first, last, steps, rate, parameters, loss, bar.update)
-                    bar.set_postfix(stage=name, loss=f"{mean:.3f}")
-                    if not math.isfinite(mean):
-                        raise InputError(
-                            f"the loss is {mean} in stage {name} before step {last}; lower "
-                            f"grounding.training.{name} ({rate:g} at its highest)"
-                        )
-                    self.history.append({"stage": name, "step": last, "loss": mean})
-                    unfinished.save(self.history)
+    def staged(self, seed: int) -> StagedTraining:
+        """The stages, ready to run."""
+        s, cnn, lrcn = self.schedule, self.cnn, self.lrcn
+        stages = {
+            "frames": Stage(s.frames, s.frame_rate, [*cnn.parameters(), *self.shown.parameters()],
+                            self.frames, self.train_all),
+            "clips": Stage(s.clips, s.clip_rate, [*lrcn.parameters(), *cnn.classifier.parameters()],
+                           self.clips, self.train_all),
+            "long": Stage(s.long, s.long_rate,
+                          [*lrcn.lstm.parameters(), *lrcn.classifier.parameters()],
+                          self.long, self.train_lstm),
+        }  # fmt: skip
+        return StagedTraining(
+            stages,
+            {"lrcn": lrcn, "head": cnn.classifier, "shown": self.shown},
+            seed=seed,
+            weight_decay=s.weight_decay,
+            what="action networks",
+            setting="grounding.training",
+        )
 
-    def _round(
-        self,
-        name: str,
-        first: int,
-        last: int,
-        steps: int,
-        rate: float,
-        parameters: list[nn.Parameter],
-        loss_of: Callable[[np.random.Generator], Tensor],
-        update: Callable[[], Any],
-    ) -> float:
-        """Steps first to last of a stage; all that is random hangs on the seed and `first`."""
-        place = list(self.stages).index(name)
-        rng = np.random.default_rng([self.seed, place, first])
-        torch.manual_seed(int(rng.integers(2**31)))
+    def train_all(self) -> None:
+        """Training mode."""
         self.lrcn.train()
         self.cnn.train()
-        if name == "long":
-            self.lrcn.cnn.eval()
-            if self.stored is None:
-                self.stored = self._encoded()
-        optimiser, total = self.optimisers[name], 0.0
-        for step in range(first, last):
-            for group in optimiser.param_groups:
-                group["lr"] = rate * _one_cycle(step / steps)
-            loss = loss_of(rng)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            total += loss.item()
-            if not math.isfinite(total):
-                break
-            update()
-        return total / (last - first)
+
+    def train_lstm(self) -> None:
+        """The CNN as it is, its numbers stored."""
+        self.train_all()
+        self.lrcn.cnn.eval()
+        if self.stored is None:
+            self.stored = self._encoded()
 
     def frames(self, rng: np.random.Generator) -> Tensor:
         """Stage 1: a frame each of some clips."""
@@ -377,10 +325,3 @@ class _Trainer:
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Of distributions: ``[…, classes]`` to ``[…]``."""
     return -(targets * functional.log_softmax(logits.float(), dim=-1)).sum(dim=-1)
-
-
-def _one_cycle(done: float, warm_up: float = 0.15) -> float:
-    """Share of the highest learning rate, at a share `done` of the steps."""
-    if done < warm_up:
-        return 0.04 + 0.96 * done / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / (1 - warm_up)))

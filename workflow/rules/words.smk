@@ -1,0 +1,231 @@
+"""Where a captioner saw what its words name, Table 5 of Bargal et al.
+
+REQUIRED INPUTS:
+    data/grounding/corpus/              clips.csv, captions.csv, phrases.csv, instances.csv, truth.h5
+    data/grounding/frames/<split>.h5
+    models/grounding/lrcn.safetensors   the CNN to begin with
+    With grounding.words.corpus set, corpus and frames lie in data/words instead; those frames are
+    sampled here (sample_word_frames).
+
+OUTPUTS:
+    models/words/captioner.safetensors                    the captioner (train_word_network)
+    results/grounding/words.json, words.csv                how well it learnt
+    results/grounding/captions.jsonl                       what it says of test clips (caption_by_words)
+    results/grounding/captions.csv                         how good that is (score_word_captions)
+    results/grounding/phrases.csv, data/grounding/words.h5 maps of noun phrases, scored (ground_phrases)
+    results/grounding/table5.csv                           pointing of noun phrases (score_phrases)
+    results/figures/words.png                              maps of words (draw_words)
+
+The captioner reads the mean over the frames of a clip. An image is a clip of one frame, so that a
+corpus of images (flickr30k) makes it the paper's image captioner "without the average pooling layer".
+"""
+
+WORDS = config["grounding"]["words"]
+WORD_DATA = "data/words" if WORDS["corpus"] else "data/grounding"
+WORD_CORPUS = CORPORA["words" if WORDS["corpus"] else "grounding"]["name"]
+
+
+use rule sample_frames as sample_word_frames with:
+    input:
+        clips="data/words/corpus/clips.csv",
+        about="data/words/corpus/corpus.json",
+        videos=RENDERED.get("words", []),
+    output:
+        frames="data/words/frames/{split}.h5",
+        report="results/word-frames/{split}.csv",
+    log:
+        "logs/sample_word_frames/{split}.log",
+    benchmark:
+        "benchmarks/sample_word_frames/{split}.tsv"
+    params:
+        code=code("sample_frames.py"),
+        frames=json.dumps(GROUNDING["frames"], sort_keys=True),
+        videos=VIDEO_STAMP.get("words", "null"),
+
+
+rule train_word_network:
+    input:
+        corpus=[f"{WORD_DATA}/corpus/clips.csv", f"{WORD_DATA}/corpus/captions.csv"],
+        train=f"{WORD_DATA}/frames/train.h5",
+        val=f"{WORD_DATA}/frames/val.h5",
+        cnn="models/grounding/lrcn.safetensors",
+    output:
+        network="models/words/captioner.safetensors",
+        metrics="results/grounding/words.json",
+        history="results/grounding/words.csv",
+    log:
+        "logs/train_word_network.log",
+    benchmark:
+        "benchmarks/train_word_network.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=480,
+        gpu=1,
+    params:
+        code=code("train_word_network.py"),
+        network=json.dumps(
+            {
+                key: WORDS[key]
+                for key in (
+                    "embedding",
+                    "hidden",
+                    "max_words",
+                    "min_count",
+                    "seed",
+                    "steps",
+                )
+            }
+        ),
+        training=json.dumps(WORDS["training"], sort_keys=True),
+    script:
+        "../scripts/train_word_network.py"
+
+
+rule caption_by_words:
+    input:
+        network="models/words/captioner.safetensors",
+        frames=f"{WORD_DATA}/frames/test.h5",
+    output:
+        captions="results/grounding/captions.jsonl",
+    log:
+        "logs/caption_by_words.log",
+    benchmark:
+        "benchmarks/caption_by_words.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=1,
+    params:
+        code=code("caption_by_words.py"),
+        decoding=json.dumps({"beam": WORDS["beam"], "steps": WORDS["steps"]}),
+    script:
+        "../scripts/caption_by_words.py"
+
+
+rule score_word_captions:
+    input:
+        corpus=[f"{WORD_DATA}/corpus/clips.csv", f"{WORD_DATA}/corpus/captions.csv"],
+        captions="results/grounding/captions.jsonl",
+    output:
+        table=report(
+            "results/grounding/captions.csv",
+            caption="../report/word_captions.rst",
+            category="Grounding",
+            labels={"table": "5", "content": "captions"},
+        ),
+    log:
+        "logs/score_word_captions.log",
+    benchmark:
+        "benchmarks/score_word_captions.tsv"
+    conda:
+        "../../envs/text.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        code=code("score_word_captions.py"),
+        corpus=json.dumps(WORD_CORPUS),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_word_captions.py"
+
+
+rule ground_phrases:
+    input:
+        corpus=expand(
+            "{data}/corpus/{table}",
+            data=WORD_DATA,
+            table=[
+                "clips.csv",
+                "captions.csv",
+                "phrases.csv",
+                "instances.csv",
+                "truth.h5",
+            ],
+        ),
+        network="models/words/captioner.safetensors",
+        frames=f"{WORD_DATA}/frames/test.h5",
+        captions="results/grounding/captions.jsonl",
+    output:
+        scores="results/grounding/phrases.csv",
+        maps="data/grounding/words.h5",
+    log:
+        "logs/ground_phrases.log",
+    benchmark:
+        "benchmarks/ground_phrases.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=1,
+    params:
+        code=code("ground_phrases.py"),
+        phrases=json.dumps(
+            {
+                "asked": WORDS["asked"],
+                "count": WORDS["phrases"],
+                "layer": WORDS["layer"],
+                "steps": WORDS["steps"],
+            }
+        ),
+    script:
+        "../scripts/ground_phrases.py"
+
+
+rule score_phrases:
+    input:
+        scores="results/grounding/phrases.csv",
+    output:
+        table=report(
+            "results/grounding/table5.csv",
+            caption="../report/grounding_table5.rst",
+            category="Grounding",
+            labels={"table": "5", "content": "pointing of noun phrases"},
+        ),
+    log:
+        "logs/score_phrases.log",
+    benchmark:
+        "benchmarks/score_phrases.tsv"
+    conda:
+        "../../envs/text.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("score_phrases.py"),
+        corpus=json.dumps(WORD_CORPUS),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_phrases.py"
+
+
+rule draw_words:
+    input:
+        maps="data/grounding/words.h5",
+    output:
+        figure=report(
+            "results/figures/words.png",
+            caption="../report/words.rst",
+            category="Grounding",
+            labels={"figure": "8 and 9", "content": "maps of words"},
+        ),
+    log:
+        "logs/draw_words.log",
+    benchmark:
+        "benchmarks/draw_words.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("draw_words.py"),
+    script:
+        "../scripts/draw_words.py"
