@@ -28,7 +28,7 @@ TABLE1 = ["EB", "EB-R", "cEB", "cEB-R", "BP", "BP-R", *CLASS_FREE]
 OURS = ["cEB-R.paper", "cEB-R.gates-const", "cEB-R.all", "cEB-R.all.paper"]
 RIVALS = ["Grad-CAM", "Grad-CAM-R", "occlusion-R", "random"]
 BENCHMARKED = [*TABLE1, *OURS, "EB-R.paper", "EB-R.gates-const", *RIVALS]
-PROBED = ["EB", "EB-R", "cEB", "cEB-R", "cEB-R.all", "BP-R", "uniform-R", "activation", *RIVALS]
+PROBED = ["EB", "EB-R", "cEB", "cEB-R", "cEB-R.all", "BP-R", "Grad-CAM", "Grad-CAM-R", "random"]
 DRAWN = ["EB-R", "cEB", "cEB-R", "Grad-CAM", "Grad-CAM-R"]
 
 
@@ -190,7 +190,7 @@ rule score_concatenated:
     benchmark:
         "benchmarks/score_concatenated.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/explain.yaml"
     threads: 1
     resources:
         mem_mb=4000,
@@ -251,7 +251,7 @@ rule score_benchmark:
     benchmark:
         "benchmarks/score_benchmark.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/explain.yaml"
     resources:
         mem_mb=2000,
         runtime=20,
@@ -322,7 +322,7 @@ rule draw_strips:
     benchmark:
         "benchmarks/draw_strips.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/explain.yaml"
     resources:
         mem_mb=4000,
         runtime=20,

@@ -17,6 +17,7 @@ The peers on the CNN of an LRCN:
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import Any
 
@@ -161,16 +162,15 @@ def zennit_maps(network: ActionNetwork, frames: Tensor, layer: str):
     if importlib.util.find_spec("zennit") is None:
         return None
     import_torchvision()  # zennit imports it
-    # Imported here: it is a tool of developers, which users need not have.
-    from zennit.composites import ExcitationBackprop
-
+    # A tool of developers, which users need not have.
+    excitation = importlib.import_module("zennit.composites").ExcitationBackprop
     chain = Chain(network.cnn)
     place = chain.place(layer)
     upper: list[nn.Module] = []
     for step in chain.steps[place + 1 :]:
         upper += [step.layer, nn.ReLU()] if step.rectified else [step.layer]
     network_above = nn.Sequential(*upper)
-    composite = ExcitationBackprop(zero_params=["bias"], stabilizer=1e-20)
+    composite = excitation(zero_params=["bias"], stabilizer=1e-20)
     target = torch.zeros(len(frames), dtype=torch.long)
 
     def maps() -> Tensor:

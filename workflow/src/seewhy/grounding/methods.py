@@ -205,11 +205,14 @@ def _occlusion(
             hidden = frames.clone()
             hidden[..., top : top + patch, left : left + patch] = 0
             changed = network.encode(hidden)
-            for t in range(frames.shape[1]):
-                mixed = features.clone()
-                mixed[:, t] = changed[:, t]
-                after = _log_probability(network, mixed, target)
-                maps[:, t, k] = before[:, t] - after[:, t] if after.ndim == 2 else before - after
+            if network.lstm is None:
+                maps[..., k] = before - _log_probability(network, changed, target)
+                continue
+            steps = torch.arange(frames.shape[1])
+            mixed = features.repeat(len(steps), 1, 1, 1)  # [t, clips, T, D]: hidden at t alone
+            mixed[steps, :, steps] = changed.transpose(0, 1)
+            after = _log_probability(network, mixed.flatten(0, 1), target.repeat(len(steps)))
+            maps[..., k] = (before - after.unflatten(0, mixed.shape[:2])).T
     return maps.unflatten(2, (-1, across))
 
 
