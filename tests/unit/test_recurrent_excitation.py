@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from seewhy.errors import InputError
+from seewhy.grounding import recurrent
 from seewhy.grounding.excitation import PositiveWeights
 from seewhy.grounding.maps import (
     evidence_of_action,
@@ -170,6 +171,41 @@ def test_the_papers_rule_is_autograd_with_both_weights_together(lstm, x, prior):
     (theirs,) = torch.autograd.grad(torch.stack(states, 1), asked, prior)
     own = excite_lstm(lstm, lstm.trace(x), prior, rule="paper", positive=PositiveWeights())
     torch.testing.assert_close(own, theirs, atol=1e-12, rtol=1e-9)
+
+
+def test_signals_that_grow_without_bound_are_divided_by_one_factor(lstm, monkeypatch):
+    """In long sequences the paper's rule leaves the range of numbers; the map must not."""
+    generator = torch.Generator().manual_seed(6)
+    x = torch.rand(3, 8, D, dtype=torch.float64, generator=generator)
+    prior = torch.rand(2, 3, 8, H, dtype=torch.float64, generator=generator)
+    with torch.no_grad():
+        trace = lstm.trace(x)
+        given = {"rule": "paper", "positive": PositiveWeights()}
+        plain = excite_lstm(lstm, trace, prior, **given)
+        monkeypatch.setattr(recurrent, "_LARGE", 1e-3)  # at every step
+        divided = excite_lstm(lstm, trace, prior, **given)
+    torch.testing.assert_close(
+        plain / plain.sum((2, 3), keepdim=True), divided / divided.sum((2, 3), keepdim=True)
+    )
+    monkeypatch.undo()
+    growing = ReluLSTM(D, 8)
+    with torch.no_grad():  # gates half open, a large cell, an output gate that hears h loudest
+        for parameter in growing.parameters():
+            parameter.zero_()
+        growing.weight_ih[16:24] = 20.0
+        growing.weight_ih[24:] = 1e-4
+        growing.weight_hh[24:] = torch.tensor([0.01, -0.01]).repeat(4)
+        long = torch.rand(2, 400, D)
+        trace = growing.trace(long)
+        last = torch.zeros(2, 400, 8)
+        last[:, -1] = 1
+        for rule in RULES:
+            found = excite_lstm(growing, trace, last, rule=rule, positive=PositiveWeights())
+            assert torch.isfinite(found).all()
+            assert (found.sum((1, 2)) > 0).all()
+        monkeypatch.setattr(recurrent, "_LARGE", float("inf"))
+        lost = excite_lstm(growing, trace, last, rule="paper", positive=PositiveWeights())
+        assert not torch.isfinite(lost).all()  # without it
 
 
 def test_constant_gates_lose_nothing(lstm, x, prior):

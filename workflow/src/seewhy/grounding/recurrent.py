@@ -28,6 +28,7 @@ from seewhy.grounding.excitation import PositiveWeights, share
 from seewhy.grounding.relu_lstm import ReluLSTM, TemporalDifference, Trace
 
 RULES = ("released", "paper", "gates-const")
+_LARGE = 1e6  # of signals; beyond it a clip's are divided
 
 
 def excite_lstm(
@@ -44,7 +45,8 @@ def excite_lstm(
         positive: where positive weights are kept.
 
     Returns:
-        ``[…, b, T, D]``, not normalised.
+        ``[…, b, T, D]``, not normalised. By the rule ``paper`` signals can grow without bound in
+        long sequences; those of a clip are then divided by a common factor.
 
     Raises:
         InputError: an unknown rule.
@@ -63,9 +65,10 @@ def excite_lstm(
         earlier = torch.cat([before[:, None], h[:, :-1]], dim=1)
         excitation = excitation + earlier @ u.T
     into_h, into_c = torch.zeros_like(prior[..., 0, :]), torch.zeros_like(prior[..., 0, :])
-    signals = []
+    signals, scales = [], []
+    scale = torch.zeros_like(prior[..., 0, :1])  # logarithm of what signals were divided by
     for t in reversed(range(x.shape[1])):
-        p = prior[..., t, :] + into_h
+        p = prior[..., t, :] * (-scale).exp() + into_h
         c_before = c[:, t - 1] if t else before
         if gates_only:
             at_c = share(p * (c[:, t] > 0) + into_c, c[:, t])
@@ -85,9 +88,16 @@ def excite_lstm(
             )
         signal = share(signal, excitation[:, t].expand_as(signal))
         signals.append(signal)
+        scales.append(scale)
         if rule != "released" and t:
             into_h = h[:, t - 1] * (signal @ u)
-    return x * (torch.stack(signals[::-1], dim=-2) @ w)
+        if rule == "paper":
+            largest = torch.maximum(into_h, into_c).amax(dim=-1, keepdim=True)
+            factor = torch.where(largest > _LARGE, largest, torch.ones_like(largest))
+            into_h, into_c, scale = into_h / factor, into_c / factor, scale + factor.log()
+    together = torch.stack(scales[::-1], dim=-2)  # […, b, T, 1]
+    together = (together - together.amax(dim=-2, keepdim=True)).exp()
+    return x * ((torch.stack(signals[::-1], dim=-2) * together) @ w)
 
 
 def excite_difference(difference: TemporalDifference, p: Tensor) -> Tensor:
