@@ -189,7 +189,7 @@ def test_frames_of_another_size_are_refused(world, tmp_path):
     with h5py.File(tmp_path / "large.h5", "w") as file:
         file["frames"] = np.zeros((1, FRAMES, 32, 32, 3), np.uint8)
         file["lengths"], file["clip"] = [FRAMES], ["train0"]
-    with pytest.raises(InputError, match="frames of 32 pixels, but the CNN of .* reads 16"):
+    with pytest.raises(InputError, match=r"frames of 32 pixels, but the CNN of .* reads 16"):
         train_word_network(
             tmp_path / "w", tmp_path / "m", tmp_path / "h", corpus=world / "corpus",
             train=tmp_path / "large.h5", val=world / "val.h5", cnn=world / "cnn.safetensors",
@@ -276,7 +276,7 @@ def test_cropped_frames_are_refused(world, tmp_path):
     path.write_bytes((world / "test.h5").read_bytes())
     with h5py.File(path, "a") as file:
         file.attrs["fit"] = "crop"
-    with pytest.raises(InputError, match="set grounding.frames.fit to squash"):
+    with pytest.raises(InputError, match=r"set grounding\.frames\.fit to squash"):
         PhraseTruth(world / "corpus", ClipFile(path), FRAMES)
 
 

@@ -7,8 +7,8 @@ word k + 1.
 
 In human captions the phrases are linked to things by whoever made the corpus. In generated ones a
 noun stands for all things of the clip that people call so: a noun's classes are those that at least
-a twentieth of the train phrases with that head refer to. (Captions that are known to be wrong are left
-out on both sides.)
+a twentieth of the train phrases with that head refer to. Captions that are known to be wrong are
+left out.
 """
 
 from __future__ import annotations
