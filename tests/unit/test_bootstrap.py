@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import bootstrap_interval, mean_of, paired_bootstrap
-from seewhy.scores.captions import SCORES, ClipScores, multiplicities, score_captions
+from seewhy.scores.bootstrap import (
+    bootstrap_interval,
+    mean_of,
+    multiplicities,
+    paired_bootstrap,
+)
+from seewhy.scores.captions import SCORES, ClipScores, score_captions
 
 
 def random_scores(seed: int, clips: int = 20) -> ClipScores:

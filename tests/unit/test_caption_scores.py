@@ -11,10 +11,10 @@ from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 
 from seewhy.errors import InputError
+from seewhy.scores.bootstrap import multiplicities
 from seewhy.scores.captions import (
     CaptionScorer,
     ClipScores,
-    multiplicities,
     rouge_l,
     score_captions,
 )

@@ -408,12 +408,17 @@ def test_both_tables_are_written(tmp_path):
     write_features(tmp_path / "f.h5", {"a": 12, "b": 5, "c": 7})
     rows = ["a,0,run,0,9", "a,0,spin,18,40", "b,0,jump,4,9", "b,0,dance,0,9", "c,0,dance,0,9"]
     write_corpus(tmp_path, [*rows, "b,0,jump,300,310"], videos=("a", "b", "c"))
-    pointing, detection = score(tmp_path, clip=8)
-    own = pointing[pointing["corpus"] == "puppets"]
+    pointing, detection = score(tmp_path, clips=[8, 16])
+    assert pointing["clip"].value_counts().to_dict() == {8: 15, 16: 15, 128: 4}
+    whole = pointing[pointing["clip"] == 16].set_index("row")
+    assert (whole["intervals"] == 3).all()
+    shares = [2 / 12, 6 / 12, 1 / 5]
+    assert whole.loc["random", "accuracy"] == round(np.mean(shares), 4)
+    own = pointing[pointing["clip"] == 8]
     assert (own[["videos", "actions"]] == [2, 3]).all(axis=None)
     assert (own["intervals"] == 4).all()  # spin lies in two clips
     assert (own["left out"] == 3).all()  # twice dance, and one after the end
-    shares = [3 / 8, 3 / 8, 2 / 4, 1 / 5]  # run 0-2; spin 5-7 and 0-1 of 4; jump frame 1
+    shares = [2 / 8, 4 / 8, 2 / 4, 1 / 5]  # run 0-1; spin 4-7 and 0-1 of 4; jump frame 1
     assert own.set_index("row").loc["random", "accuracy"] == round(np.mean(shares), 4)
     assert (own["accuracy low"] <= own["accuracy"]).all()
     published = pointing[pointing["kind"].str.startswith("published")].set_index("row")["accuracy"]
@@ -421,7 +426,7 @@ def test_both_tables_are_written(tmp_path):
         "random": 0.573, "peak probability": 0.658, "cEB-R": 0.651,
         "peak probability + cEB-R": 0.774,
     }  # fmt: skip
-    own = detection[detection["corpus"] == "puppets"].set_index("row")
+    own = detection[detection["clip"] == 8].set_index("row")
     assert (own["intervals"] == 4).all()
     assert own.loc["whole clip", "overlapped"] == 0.75
     assert (detection["corpus"] == "thumos14").sum() == 11

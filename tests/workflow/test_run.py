@@ -35,6 +35,10 @@ TINY = {
     "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},
+    "grounding": {
+        "puppets": {"clips": {"train": 24, "val": 6, "test": 6}, "actions": []},
+        "training": {"frames": 2, "clips": 2, "long": 2},
+    },
 }
 
 

@@ -75,6 +75,7 @@ wildcard_constraints:
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",
+    method=r"[A-Za-z][A-Za-z.-]*",
     set="captioner|sweep|refined",
 
 

@@ -8,9 +8,28 @@ OUTPUTS:
     data/grounding/frames/<split>.h5   equally spaced frames a clip (sample_grounding_frames)
     models/grounding/cnn.safetensors, lrcn.safetensors   (train_action_networks)
     results/grounding/training.json, training.csv        how well they do on validation clips
+    data/grounding/maps/<method>.h5      maps of the test clips (ground_clips)
+    data/grounding/scores/<method>.csv   and how they meet the truth (score_maps)
+    results/grounding/table1.csv         the spatial pointing game (score_pointing)
+    results/grounding/table2.csv, results/figures/grounding-sums.png
+                                         sequences of two actions (score_concatenated)
+    data/grounding/probes/<method>.csv   insertion, deletion, scrambled networks (probe_method)
+    results/grounding/benchmark.csv, results/figures/grounding-benchmark.png
+                                         all of it in one table (score_benchmark)
+    results/gradcam/table1.csv           accuracies, and both Grad-CAMs (score_gradcam)
+    results/figures/{grounding,gradcam}-strips.png, grounding-moving.gif   (draw_strips)
+
+<method> is a name of workflow/src/seewhy/grounding/methods.py, such as cEB-R or cEB-R.paper.
 """
 
 GROUNDING = config["grounding"]
+CLASS_FREE = ["activation", "centre", "uniform", "uniform-R"]
+TABLE1 = ["EB", "EB-R", "cEB", "cEB-R", "BP", "BP-R", *CLASS_FREE]
+OURS = ["cEB-R.paper", "cEB-R.gates-const", "cEB-R.all", "cEB-R.all.paper"]
+RIVALS = ["Grad-CAM", "Grad-CAM-R", "occlusion-R", "random"]
+BENCHMARKED = [*TABLE1, *OURS, "EB-R.paper", "EB-R.gates-const", *RIVALS]
+PROBED = ["EB", "EB-R", "cEB", "cEB-R", "cEB-R.all", "BP-R", "uniform-R", "activation", *RIVALS]
+DRAWN = ["EB-R", "cEB", "cEB-R", "Grad-CAM", "Grad-CAM-R"]
 
 
 use rule sample_frames as sample_grounding_frames with:
@@ -60,3 +79,255 @@ rule train_action_networks:
         training=json.dumps(GROUNDING["training"], sort_keys=True),
     script:
         "../scripts/train_action_networks.py"
+
+
+# What every map is made from, and the truth that it is held against.
+GROUNDED = {
+    "cnn": "models/grounding/cnn.safetensors",
+    "lrcn": "models/grounding/lrcn.safetensors",
+    "frames": "data/grounding/frames/test.h5",
+    "corpus": expand(
+        "data/grounding/corpus/{file}", file=["labels.csv", "segments.csv", "truth.h5"]
+    ),
+    # The truth by the frame of a world of puppets stays with the world.
+    "world": ([f"{WORLDS['grounding']}/truth.h5"] if RENDERED["grounding"] else []),
+}
+STEPS = json.dumps(GROUNDING["network"]["steps"])
+GROUNDING_CORPUS = json.dumps(GROUNDING["corpus"], sort_keys=True)
+
+
+rule ground_clips:
+    input:
+        **GROUNDED,
+    output:
+        maps="data/grounding/maps/{method}.h5",
+    log:
+        "logs/ground_clips/{method}.log",
+    benchmark:
+        "benchmarks/ground_clips/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=1,
+    params:
+        code=code("ground_clips.py"),
+        steps=STEPS,
+        layer=json.dumps(GROUNDING["layer"]),
+    script:
+        "../scripts/ground_clips.py"
+
+
+rule score_maps:
+    input:
+        **GROUNDED,
+        maps="data/grounding/maps/{method}.h5",
+    output:
+        scores="data/grounding/scores/{method}.csv",
+    log:
+        "logs/score_maps/{method}.log",
+    benchmark:
+        "benchmarks/score_maps/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("score_maps.py"),
+    script:
+        "../scripts/score_maps.py"
+
+
+rule score_pointing:
+    input:
+        scores=expand("data/grounding/scores/{method}.csv", method=TABLE1),
+    output:
+        table=report(
+            "results/grounding/table1.csv",
+            caption="../report/grounding1.rst",
+            category="Grounding",
+            labels={"table": "1", "content": "spatial pointing game"},
+        ),
+    log:
+        "logs/score_pointing.log",
+    benchmark:
+        "benchmarks/score_pointing.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("score_pointing.py"),
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_pointing.py"
+
+
+rule score_concatenated:
+    input:
+        **GROUNDED,
+    output:
+        table=report(
+            "results/grounding/table2.csv",
+            caption="../report/grounding2.rst",
+            category="Grounding",
+            labels={"table": "2", "content": "detection in sequences of two actions"},
+        ),
+        figure=report(
+            "results/figures/grounding-sums.png",
+            caption="../report/grounding-sums.rst",
+            category="Grounding",
+            labels={"figure": "7", "content": "sums of maps over time"},
+        ),
+    log:
+        "logs/score_concatenated.log",
+    benchmark:
+        "benchmarks/score_concatenated.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("score_concatenated.py"),
+        steps=STEPS,
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_concatenated.py"
+
+
+rule probe_method:
+    input:
+        **GROUNDED,
+    output:
+        scores="data/grounding/probes/{method}.csv",
+    log:
+        "logs/probe_method/{method}.log",
+    benchmark:
+        "benchmarks/probe_method/{method}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("probe_method.py"),
+        steps=STEPS,
+        layer=json.dumps(GROUNDING["layer"]),
+        probed=json.dumps(GROUNDING["probed_items"]),
+    script:
+        "../scripts/probe_method.py"
+
+
+rule score_benchmark:
+    input:
+        scores=expand("data/grounding/scores/{method}.csv", method=BENCHMARKED),
+        probes=expand("data/grounding/probes/{method}.csv", method=PROBED),
+        table2="results/grounding/table2.csv",
+    output:
+        table=report(
+            "results/grounding/benchmark.csv",
+            caption="../report/grounding-benchmark.rst",
+            category="Grounding",
+            labels={"table": "benchmark", "content": "every method on exact truth"},
+        ),
+        figure=report(
+            "results/figures/grounding-benchmark.png",
+            caption="../report/grounding-benchmark.rst",
+            category="Grounding",
+            labels={"figure": "benchmark", "content": "every method on exact truth"},
+        ),
+    log:
+        "logs/score_benchmark.log",
+    benchmark:
+        "benchmarks/score_benchmark.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("score_benchmark.py"),
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_benchmark.py"
+
+
+rule score_gradcam:
+    input:
+        **GROUNDED,
+        train="data/grounding/frames/train.h5",
+        plain="data/grounding/scores/Grad-CAM.csv",
+        recurrent="data/grounding/scores/Grad-CAM-R.csv",
+    output:
+        table=report(
+            "results/gradcam/table1.csv",
+            caption="../report/gradcam1.rst",
+            category="Grad-CAM",
+            labels={"table": "1", "content": "accuracies, and where the maps point"},
+        ),
+    log:
+        "logs/score_gradcam.log",
+    benchmark:
+        "benchmarks/score_gradcam.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("score_gradcam.py"),
+        steps=STEPS,
+        corpus=GROUNDING_CORPUS,
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_gradcam.py"
+
+
+rule draw_strips:
+    input:
+        **GROUNDED,
+        maps=expand("data/grounding/maps/{method}.h5", method=DRAWN),
+    output:
+        strips=report(
+            "results/figures/grounding-strips.png",
+            caption="../report/grounding-strips.rst",
+            category="Grounding",
+            labels={"figure": "5, 6", "content": "film strips of maps"},
+        ),
+        gradcam=report(
+            "results/figures/gradcam-strips.png",
+            caption="../report/gradcam-strips.rst",
+            category="Grad-CAM",
+            labels={"figure": "3", "content": "film strips of maps"},
+        ),
+        moving=report(
+            "results/figures/grounding-moving.gif",
+            caption="../report/grounding-strips.rst",
+            category="Grad-CAM",
+            labels={"figure": "moving", "content": "all methods side by side"},
+        ),
+    log:
+        "logs/draw_strips.log",
+    benchmark:
+        "benchmarks/draw_strips.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("draw_strips.py"),
+        steps=STEPS,
+    script:
+        "../scripts/draw_strips.py"

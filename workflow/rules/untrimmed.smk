@@ -50,13 +50,13 @@ rule score_untrimmed:
     output:
         pointing=report(
             "results/grounding/table3.csv",
-            caption="../report/grounding_table3.rst",
+            caption="../report/grounding3.rst",
             category="Grounding",
             labels={"table": "3", "content": "pointing in time"},
         ),
         detection=report(
             "results/grounding/table4.csv",
-            caption="../report/grounding_table4.rst",
+            caption="../report/grounding4.rst",
             category="Grounding",
             labels={"table": "4", "content": "temporal detection"},
         ),
@@ -72,7 +72,7 @@ rule score_untrimmed:
     params:
         code=code("score_untrimmed.py"),
         name=json.dumps(GROUNDING["untrimmed"]["corpus"]["name"]),
-        clip=json.dumps(GROUNDING["untrimmed"]["clip"]),
+        clips=json.dumps(GROUNDING["untrimmed"]["clips"]),
         evaluation=section("evaluation"),
     script:
         "../scripts/score_untrimmed.py"

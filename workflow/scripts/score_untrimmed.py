@@ -12,6 +12,6 @@ with rule(snakemake) as settings:
         snakemake.output.pointing,
         snakemake.output.detection,
         name=settings["name"],
-        clip=settings["clip"],
+        clips=settings["clips"],
         **settings["evaluation"],
     )

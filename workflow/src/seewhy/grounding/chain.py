@@ -147,8 +147,13 @@ class Chain:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Images ``[b, channels, h, w]`` laid out as convolutions and pools are fastest on a CPU."""
-    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    """Images ``[b, channels, h, w]`` laid out as convolutions and pools are fastest on a CPU.
+
+    On other devices they stay as they are.
+    """
+    if x.ndim != 4 or x.device.type != "cpu":
+        return x
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _flat(module: nn.Module, where: str) -> Iterator[tuple[str, nn.Module]]:

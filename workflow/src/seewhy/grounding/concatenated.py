@@ -30,8 +30,9 @@ from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.localise import best_window, grow_interval, thresholded
 from seewhy.grounding.maps import evidence_of_action
 from seewhy.grounding.networks import ActionNetwork
+from seewhy.grounding.pointing_table import interval_columns
 from seewhy.saliency_figures import sums_figure
-from seewhy.scores.bootstrap import Interval, bootstrap_interval
+from seewhy.scores.bootstrap import bootstrap_interval
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.detection import temporal_iou, thumos14
 from seewhy.scores.saliency import boundary_error
@@ -300,11 +301,11 @@ def _scores(
     result: dict[str, Any] = {"sequences": len(found)}
     detected = thumos14(truth, detections, thresholds=[IOU], videos=videos)
     interval = bootstrap_interval([detected.weighted], clips=len(detected.videos), **draws)
-    result |= _columns("mAP", next(iter(interval.values())))
+    result |= interval_columns("mAP", next(iter(interval.values())))
     hits = (temporal_iou(found, sequences.truth) >= IOU).astype(float)
-    result |= _columns("localised", cluster_mean_interval(hits, videos, **draws))
+    result |= interval_columns("localised", cluster_mean_interval(hits, videos, **draws))
     error = boundary_error(found, sequences.truth, missing=total)
-    result |= _columns("boundary_error", cluster_mean_interval(error, videos, **draws))
+    result |= interval_columns("boundary_error", cluster_mean_interval(error, videos, **draws))
     return result
 
 
@@ -333,19 +334,16 @@ def _order_rows(
             for row, s in signals(lrcn, cnn, sequences).items():
                 own, others = (s * during).sum(axis=1), (s * ~during).sum(axis=1)
                 halves.setdefault(row, []).append((own > others) + 0.5 * (own == others))
-    return [
-        {"action_length": "order pairs", "length": steps, "row": row, "corpus": name,
-         "kind": _kind(row), "sequences": len(clips)}
-        | _columns("right_half", cluster_mean_interval(np.concatenate(parts), clips, **draws))
-        for row, parts in halves.items()
-    ]  # fmt: skip
+    rows = []
+    for row, parts in halves.items():
+        about = {"action_length": "order pairs", "length": steps, "row": row, "corpus": name}
+        about |= {"kind": _kind(row), "sequences": len(clips)}
+        right = cluster_mean_interval(np.concatenate(parts), clips, **draws)
+        rows.append(about | interval_columns("right_half", right))
+    return rows
 
 
 def _kind(row: str) -> str:
     if row in ("EB-R", "cEB-R"):
         return "method"
     return "ours" if row.startswith("cEB-R") else "baseline"
-
-
-def _columns(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}

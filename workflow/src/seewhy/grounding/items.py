@@ -41,7 +41,9 @@ def items_of(corpus: str | Path, file: ClipFile, classes: Sequence[str]) -> pd.D
     table = read_table(corpus, "segments")
     row = {clip: k for k, clip in enumerate(file.clips)}
     table = table[table["clip"].isin(row) & table["label"].isin(set(classes))]
-    table = table.rename(columns={"label": "action"}).drop_duplicates(["clip", "instance", "action"])
+    table = table.rename(columns={"label": "action"}).drop_duplicates(
+        ["clip", "instance", "action"]
+    )
     if table.empty:
         raise InputError(
             f"{corpus}/segments.csv: no segment of a clip of {file.path} has an action that the "
@@ -111,8 +113,8 @@ class Scenery:
 
     def during(self, item: pd.Series) -> np.ndarray:
         """Steps at which the item's action goes on, ``[steps]`` bool."""
-        frames = self.frames(item.row)
-        return (frames >= item.start) & (frames < item.end)
+        frames = self.frames(item["row"])
+        return (frames >= item["start"]) & (frames < item["end"])
 
     def regions(self, item: pd.Series) -> Regions:
         """Where the item is to be seen; nowhere at steps at which it does not go on.
@@ -120,11 +122,11 @@ class Scenery:
         The frames were squashed into squares, and so is the truth.
         """
         size = self.file.size
-        frames, during = self.frames(item.row), self.during(item)
-        height, width = self.shapes[item.row]
-        boxes = self.truth.boxes(item.clip)
+        frames, during = self.frames(item["row"]), self.during(item)
+        height, width = self.shapes[item["row"]]
+        boxes = self.truth.boxes(item["clip"])
         box = np.zeros((self.steps, size, size), bool)
-        own = boxes["instance"] == item.instance
+        own = boxes["instance"] == item["instance"]
         for step in np.flatnonzero(during):
             for x, y, w, h in boxes["box"][own & (boxes["frame"] == frames[step])]:
                 left, right = _pixels(x, w, size / width)
@@ -132,16 +134,16 @@ class Scenery:
                 box[step, top:bottom, left:right] = True
         if not self.truth.has_masks:
             return Regions(during, box, None, None, None, None, None)
-        instances = self.truth.masks(item.clip, "instance")[0][frames]
+        instances = self.truth.masks(item["clip"], "instance")[0][frames]
         if instances.shape[1:] != (size, size):
             rows = (np.arange(size) * instances.shape[1] + instances.shape[1] // 2) // size
             columns = (np.arange(size) * instances.shape[2] + instances.shape[2] // 2) // size
             instances = instances[:, rows][:, :, columns]
         instances = instances * during[:, None, None]
-        actor = instances == item.instance
-        thing = (instances == item.object) & (item.object > 0)
+        actor = instances == item["instance"]
+        thing = (instances == item["object"]) & (item["object"] > 0)
         others = (instances > 0) & ~actor & ~thing
-        partner = (instances == item.partner) & (item.partner > 0)
+        partner = (instances == item["partner"]) & (item["partner"] > 0)
         return Regions(during, box, actor | thing, actor, thing, others, partner)
 
 

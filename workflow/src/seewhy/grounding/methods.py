@@ -7,6 +7,7 @@ A name is ``<method>[-R][.<variant>…]``; ``-R`` means through the LSTM:
 ``uniform``        EB from all classes alike: what is salient, whatever the class
 ``activation``     the layer's activations, summed over channels: no pass back at all
 ``centre``         the middle of the frame
+``random``         noise
 ``occlusion``      how far the logarithm of the class's probability falls when a patch is grey
 ``.paper`` …       the rule of the LSTM (`seewhy.grounding.recurrent`); none: ``released``
 ``.all``           asked at every step, not at the last alone
@@ -40,7 +41,7 @@ from seewhy.grounding.networks import ActionNetwork
 from seewhy.grounding.recurrent import RULES
 
 BY_CLASS = ("EB", "cEB", "BP", "Grad-CAM", "occlusion")
-CLASS_FREE = ("uniform", "activation", "centre")
+CLASS_FREE = ("uniform", "activation", "centre", "random")
 PARTS = ("classifier", "lstm", "cnn")
 PATCH, STRIDE = 16, 16  # of occlusion, pixels of a 64-pixel frame
 
@@ -83,7 +84,7 @@ class Method:
                     f" {', '.join('scrambled-' + part for part in PARTS)}"
                 )
         known = (*BY_CLASS, *CLASS_FREE)
-        if how not in known or (recurrent and how in ("activation", "centre")):
+        if how not in known or (recurrent and how in ("activation", "centre", "random")):
             raise InputError(
                 f"method {name!r} is not one of {', '.join(known)}, with -R for through the LSTM"
             )
@@ -178,6 +179,13 @@ def _centre(
     return (-2 * away).exp().expand(*frames.shape[:2], height, width)
 
 
+def _random(
+    method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
+) -> Tensor:
+    generator = torch.Generator().manual_seed(int(frames.double().abs().sum()))
+    return torch.rand(*frames.shape[:2], 16, 16, generator=generator)
+
+
 def _occlusion(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
@@ -206,7 +214,7 @@ def _occlusion(
 
 
 def _log_probability(network: ActionNetwork, features: Tensor, target: Tensor) -> Tensor:
-    """Of the class: of an LRCN at the last step ``[clips]``, of a CNN in each frame ``[clips, T]``."""
+    """Of the class: ``[clips]`` of an LRCN, at the last step; ``[clips, T]`` of a CNN."""
     log_p = network.classify(features).log_softmax(dim=2)
     log_p = log_p.gather(2, target[:, None, None].expand(-1, log_p.shape[1], 1))[..., 0]
     return log_p if network.lstm is None else log_p[:, -1]
@@ -216,5 +224,6 @@ _OTHERS: dict[str, Callable[..., Tensor]] = {
     "uniform": _uniform,
     "activation": _activation,
     "centre": _centre,
+    "random": _random,
     "occlusion": _occlusion,
 }

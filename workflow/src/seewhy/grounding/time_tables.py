@@ -88,7 +88,7 @@ def score_untrimmed(
     detection: str | Path,
     *,
     name: str,
-    clip: int = CLIP_FRAMES,
+    clips: Sequence[int] = (CLIP_FRAMES,),
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -103,7 +103,7 @@ def score_untrimmed(
         pointing: CSV, Table 3.
         detection: CSV, Table 4.
         name: of the corpus.
-        clip: frames of a clip.
+        clips: frames of a clip; rows for each number.
         resamples: of the bootstrap.
         confidence: coverage of the intervals.
         seed: of the resamples and of random intervals.
@@ -113,27 +113,41 @@ def score_untrimmed(
             fewer than two videos with one.
     """
     file = UntrimmedFile(features)
-    network = load_action_network(lrcn)
+    network, by_frame = load_action_network(lrcn), load_action_network(cnn)
     truth = read_annotations(corpus, file, network)
-    signals = read_signals(network, load_action_network(cnn), file, truth.table, clip=clip)
-    items = annotation_items(signals, truth.table, clip)
-    if not len(items.pair):
-        raise InputError(f"{corpus}/segments.csv: all intervals begin after their videos' ends")
-    videos = signals.pairs["video"].iloc[items.pair]
-    if videos.nunique() < 2:
-        raise InputError(
-            f"{corpus}/segments.csv: one video ({videos.iloc[0]}) alone has an action that the "
-            "network knows; intervals need two or more"
-        )
-    alone = named_alone(network, file, signals, items)
     bootstrap = {"resamples": resamples, "level": confidence, "seed": seed}
-    about = {"corpus": name, "videos": videos.nunique(), "actions": truth.table["label"].nunique()}
-    for table, path in (
-        (pointing_table(signals, items, alone, truth.unknown, about, bootstrap), pointing),
-        (detection_table(signals, truth, about, bootstrap), detection),
+    points: list[dict[str, Any]] = []
+    finds: list[dict[str, Any]] = []
+    for clip in clips:
+        signals = read_signals(network, by_frame, file, truth.table, clip=clip)
+        items = annotation_items(signals, truth.table, clip)
+        videos = signals.pairs["video"].iloc[items.pair]
+        if not len(videos):
+            raise InputError(f"{corpus}/segments.csv: all intervals begin after their videos' ends")
+        if videos.nunique() < 2:
+            raise InputError(
+                f"{corpus}/segments.csv: one video ({videos.iloc[0]}) alone has an action that the "
+                "network knows; intervals need two or more"
+            )
+        alone = named_alone(network, file, signals, items)
+        about = {"clip": clip, "corpus": name, "videos": videos.nunique()}
+        about["actions"] = truth.table["label"].nunique()
+        points += pointing_rows(signals, items, alone, truth.unknown, about, bootstrap)
+        finds += detection_rows(signals, truth, about, bootstrap)
+    for rows, path, table, figure, published in (
+        (points, pointing, 3, "accuracy", PUBLISHED_POINTING),
+        (finds, detection, 4, "mAP@0.1", PUBLISHED_DETECTION),
     ):
+        about = {"clip": CLIP_FRAMES, "corpus": "thumos14"}
+        about["kind"] = f"published (Bargal et al. 2018, Table {table})"
+        rows += [{**about, "row": row, figure: value} for row, value in published.items()]
+        counts = ["clip", "videos", "actions", "intervals", "left out", "detections"]
+        whole = pd.DataFrame(rows)
+        whole = whole.astype(dict.fromkeys(whole.columns.intersection(counts), "Int64"))
+        first = ["clip", "row", "kind"]
+        whole = whole[[*first, *whole.columns.drop(first)]]
         with whole_file(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
+            whole.to_csv(temporary, index=False, float_format="%.4f")
 
 
 def pointing_hits(
@@ -186,15 +200,15 @@ def _named(signals: Signals, items: Items) -> Array:
     return signals.of[NAMED][items.pair, last]
 
 
-def pointing_table(
+def pointing_rows(
     signals: Signals,
     items: Items,
     alone: Array,
     unknown: int,
     about: Mapping[str, Any],
     bootstrap: Mapping[str, Any],
-) -> pd.DataFrame:
-    """Table 3.
+) -> list[dict[str, Any]]:
+    """Rows of Table 3.
 
     Args:
         signals: of the clips.
@@ -214,10 +228,7 @@ def pointing_table(
             over = cluster_mean_interval(hits - chance, videos, **bootstrap)
             figures |= _columns("over chance", over)
         rows.append({"row": row, "kind": kind, **about, **figures})
-    kind = "published (Bargal et al. 2018, Table 3)"
-    for row, value in PUBLISHED_POINTING.items():
-        rows.append({"row": row, "kind": kind, "corpus": "thumos14", "accuracy": value})
-    return _with_counts(rows)
+    return rows
 
 
 def found_intervals(signals: Signals, *, seed: int) -> dict[str, tuple[str, list[pd.DataFrame]]]:
@@ -314,13 +325,13 @@ def boundary_errors(truth: pd.DataFrame, found: pd.DataFrame) -> Array:
 _KEY = ["video", "label"]
 
 
-def detection_table(
+def detection_rows(
     signals: Signals,
     truth: Annotations,
     about: Mapping[str, Any],
     bootstrap: Mapping[str, Any],
-) -> pd.DataFrame:
-    """Table 4; `about` are columns that all rows share."""
+) -> list[dict[str, Any]]:
+    """Rows of Table 4; `about` are columns that all rows share."""
     videos = sorted(set(truth.table["video"]))
     with_doubtful = pd.concat([truth.table, truth.ambiguous], ignore_index=True)
     about = {**about, "intervals": len(truth.table), "left out": truth.unknown}
@@ -343,10 +354,7 @@ def detection_table(
             error = cluster_mean_interval(with_error, of_video, **bootstrap)
             figures |= _columns("boundary error", error)
         rows.append({"row": row, "kind": kind, **about, **figures})
-    kind = "published (Bargal et al. 2018, Table 4)"
-    for row, value in PUBLISHED_DETECTION.items():
-        rows.append({"row": row, "kind": kind, "corpus": "thumos14", "mAP@0.1": value})
-    return _with_counts(rows)
+    return rows
 
 
 def _scores(
@@ -367,10 +375,3 @@ def _scores(
 
 def _columns(name: str, interval: Interval) -> dict[str, float]:
     return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
-
-
-def _with_counts(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    counts = ["videos", "actions", "intervals", "left out"]
-    table = pd.DataFrame(rows)
-    also = [name for name in ("detections",) if name in table]
-    return table.astype(dict.fromkeys([*counts, *also], "Int64"))

@@ -32,6 +32,7 @@ from torch.nn import functional
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import write_json
+from seewhy.grounding.answers import right_answers
 from seewhy.grounding.checkpoint import load_vgg, save_action_network
 from seewhy.grounding.clips import ClipFile, label_matrix, labelled
 from seewhy.grounding.encoding import encode_clips
@@ -46,9 +47,10 @@ SHOWN_WEIGHT = 0.1
 FRAME_WEIGHT = 0.5  # of the CNN's own loss in stage 2
 FIRST_STEP = 0.2  # weight of the loss at the first step of a clip; 1 at the last
 REPEATS = 3  # stage 3: sequences of so many times the steps of a clip
-SPEEDS = (0.75, 1.0, 1.5, 2.0, 3.0)  # stage 3: a clip takes so many times its usual steps
+SPEEDS = (0.75, 1.0, 1.5, 2.0)  # stage 3: a clip takes so many times its usual steps
 BRIGHTNESS, CONTRAST = 0.15, 0.2
 DROPOUT = 0.3
+LONG_DROPOUT = 0.1  # of the stored fc7 in stage 3
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Schedule:
     """
 
     frames: int = 700
-    clips: int = 900
+    clips: int = 1500
     long: int = 600
     frame_batch: int = 96
     clip_batch: int = 12
@@ -99,7 +101,7 @@ def train_action_networks(
     Args:
         cnn_output: the CNN with its classifier of frames, ``.safetensors``.
         lrcn_output: the same CNN with LSTM and classifier.
-        metrics: JSON: accuracies on the validation clips (see `accuracies`) and the settings.
+        metrics: JSON: accuracies on the validation clips (see `right_answers`) and the settings.
         history: CSV ``stage,step,loss``, the mean over the steps since the last line.
         corpus: folder in canonical form, with labels of kind action.
         train: frames of the train split.
@@ -147,7 +149,8 @@ def train_action_networks(
         }  # fmt: skip
         training = _Trainer(source, lrcn, cnn, shown, schedule, on, precision).staged(seed)
         unfinished = training.run(lrcn_output, resume, made_from)
-    scores = accuracies(cnn, lrcn, corpus, val, steps=steps, precision=precision)
+    right = right_answers(cnn, lrcn, corpus, val, steps=steps, precision=precision)
+    scores = right.drop(columns="clip").mean().to_dict() | {"clips": len(right)}
     log.info("validation: %s", ", ".join(f"{k} {v:.3f}" for k, v in scores.items()))
     save_action_network(cnn_output, cnn, shape)
     save_action_network(lrcn_output, lrcn, shape)
@@ -274,7 +277,8 @@ class _Trainer:
         )
         x = self.stored[picked][:, chosen].repeat(1, -(-length // steps), 1)[:, :length]
         targets = source.targets[picked, None].to(self.on)
-        return _cross_entropy(self._states(x.to(self.on).float()), targets).mean()
+        x = functional.dropout(x.to(self.on).float(), LONG_DROPOUT)
+        return _cross_entropy(self._states(x), targets).mean()
 
     def _states(self, h: Tensor) -> Tensor:
         states, _ = self.lrcn.lstm(self.lrcn.difference(h))
@@ -316,52 +320,6 @@ class _Trainer:
             )
         ]
         return torch.cat(parts)
-
-
-def accuracies(
-    cnn: ActionNetwork,
-    lrcn: ActionNetwork,
-    corpus: str | Path,
-    path: str | Path,
-    *,
-    steps: int,
-    precision: str = "float32",
-) -> dict[str, float]:
-    """How often the networks are right on clips that show one action.
-
-    Returns:
-        ``frame`` (CNN, single frames), ``cnn`` (its mean over the frames of a clip), ``lrcn``,
-        ``lrcn shuffled`` (frames of each clip in random order), ``lrcn x4`` (each clip four times
-        over), ``clips`` (how many).
-    """
-    file = ClipFile(path)
-    rows, actions, _ = labelled(corpus, file, lrcn.classes)
-    alone = actions.sum(axis=1) == 1
-    rows, truth = rows[alone], torch.from_numpy(actions[alone].argmax(axis=1))
-    rng = np.random.default_rng(0)
-    on = next(lrcn.parameters()).device
-    right: dict[str, list[Tensor]] = {}
-    cnn.eval(), lrcn.eval()
-    place = 0
-    for h in encode_clips(lrcn, file, rows, steps, precision=precision):
-        h = h.to(on)
-        y = truth[place : place + len(h)].to(on)
-        place += len(h)
-        order = np.stack([rng.permutation(steps) for _ in h])
-        shuffled = h[torch.arange(len(h))[:, None], torch.from_numpy(order)]
-        with torch.no_grad():
-            by_frame = cnn.classify(h).softmax(2)
-            for name, p in {
-                "frame": by_frame,
-                "cnn": by_frame.mean(1),
-                "lrcn": lrcn.probabilities(h),
-                "lrcn shuffled": lrcn.probabilities(shuffled),
-                "lrcn x4": lrcn.probabilities(h.repeat(1, 4, 1)),
-            }.items():
-                hit = p.argmax(-1) == (y[:, None] if p.ndim == 3 else y)
-                right.setdefault(name, []).append(hit.float().flatten())
-    scores = {name: torch.cat(hits).mean().item() for name, hits in right.items()}
-    return {**scores, "clips": len(rows)}
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:

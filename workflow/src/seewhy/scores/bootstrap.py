@@ -4,8 +4,8 @@ Clips are drawn with replacement, as many as there are, and the corpus score is 
 each draw (Efron and Tibshirani 1993, chapter 13); for a difference both systems get the same draw
 (Koehn 2004). The interval runs between the quantiles (1 - level) / 2 and (1 + level) / 2.
 
-What is scored is given as `ClipScores`, or as a function of multiplicities ``[resamples, clips]``
-(how often each clip is there), such as ``mean_of(values)``.
+What is scored is given as `Weighable` scores, or as a function of multiplicities
+``[resamples, clips]`` (how often each clip is there), such as ``mean_of(values)``.
 
 The interval covers other clips of the same kind and, with ``resample_seeds``, other training seeds.
 Without it the seeds at hand are taken as they are.
@@ -15,14 +15,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.scores.captions import ClipScores, multiplicities
 
 Score = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 _CHUNK = 1 << 22  # multiplicities held at a time
+
+
+@runtime_checkable
+class Weighable(Protocol):
+    """Scores that know their clips, such as `seewhy.scores.captions.ClipScores`."""
+
+    clips: tuple[str, ...]
+
+    def weighted(self, times: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Scores of resamples, given multiplicities `[resamples, clips]`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,15 @@ def mean_of(values: np.ndarray, *, name: str = "mean") -> Score:
     return lambda times: {name: times @ values / times.sum(1)}
 
 
+def multiplicities(indices: np.ndarray, clips: int) -> np.ndarray:
+    """How often each clip is drawn: `[resamples, clips]`, of indices `[resamples, drawn]`."""
+    resamples = len(indices)
+    flat = (np.arange(resamples)[:, None] * clips + indices).ravel()
+    return np.bincount(flat, minlength=resamples * clips).reshape(resamples, clips)
+
+
 def bootstrap_interval(
-    scores: Sequence[ClipScores | Score],
+    scores: Sequence[Weighable | Score],
     *,
     clips: int | None = None,
     resamples: int = 2000,
@@ -90,8 +108,8 @@ def bootstrap_interval(
 
 
 def paired_bootstrap(
-    first: Sequence[ClipScores | Score],
-    second: Sequence[ClipScores | Score],
+    first: Sequence[Weighable | Score],
+    second: Sequence[Weighable | Score],
     *,
     clips: int | None = None,
     resamples: int = 2000,
@@ -127,7 +145,7 @@ def paired_bootstrap(
 
 
 def _draws(
-    systems: Sequence[Sequence[ClipScores | Score]],
+    systems: Sequence[Sequence[Weighable | Score]],
     clips: int | None,
     resamples: int,
     level: float,
@@ -163,8 +181,8 @@ def _draws(
     }
 
 
-def _number_of_clips(systems: Sequence[Sequence[ClipScores | Score]], clips: int | None) -> int:
-    of_each = [s.clips for scores in systems for s in scores if isinstance(s, ClipScores)]
+def _number_of_clips(systems: Sequence[Sequence[Weighable | Score]], clips: int | None) -> int:
+    of_each = [s.clips for scores in systems for s in scores if isinstance(s, Weighable)]
     if len(set(of_each)) > 1:
         raise InputError("bootstrap: the scores are of different clips, or in another order")
     if of_each and clips not in (None, len(of_each[0])):
@@ -174,8 +192,8 @@ def _number_of_clips(systems: Sequence[Sequence[ClipScores | Score]], clips: int
     return len(of_each[0]) if of_each else clips
 
 
-def _function(score: ClipScores | Score) -> Score:
-    return score.weighted if isinstance(score, ClipScores) else score
+def _function(score: Weighable | Score) -> Score:
+    return score.weighted if isinstance(score, Weighable) else score
 
 
 def _by_seed(systems: Sequence[Sequence[Score]], times: np.ndarray) -> dict[str, np.ndarray]:

@@ -94,13 +94,6 @@ class ClipScores:
         return pd.DataFrame(table | {"ROUGE-L": self.rouge_l, "CIDEr": self.cider})
 
 
-def multiplicities(indices: np.ndarray, clips: int) -> np.ndarray:
-    """How often each clip is drawn: `[resamples, clips]`, of indices `[resamples, drawn]`."""
-    resamples = len(indices)
-    flat = (np.arange(resamples)[:, None] * clips + indices).ravel()
-    return np.bincount(flat, minlength=resamples * clips).reshape(resamples, clips)
-
-
 def bleu_score(statistics: np.ndarray) -> np.ndarray:
     """BLEU-1 … 4 of summed statistics, with pycocoevalcap's guards against 0 / 0.
 

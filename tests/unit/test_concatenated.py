@@ -1,0 +1,130 @@
+"""Sequences of two actions: what is put where, and what finds it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from seewhy.grounding import concatenated
+from seewhy.grounding.concatenated import Material, Sequences, signals
+from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
+
+SHAPE = VGGShape(groups=((4,),), linear=(8,), size=16, batch_norm=False)
+CLASSES = ["fall", "get up", "wave"]
+
+
+@pytest.fixture
+def material():
+    """Nine clips of six frames, whose first number tells the clip, and second the frame."""
+    found = object.__new__(Material)
+    clips, frames = 9, 6
+    features = torch.zeros(clips, frames, 8)
+    features[:, :, 0] = torch.arange(clips)[:, None]
+    features[:, :, 1] = torch.arange(frames)
+    found.features, found.clips = features, [f"c{k}" for k in range(clips)]
+    found.action = np.arange(clips) % 3
+    found.companion = (np.arange(clips) + 1) % clips
+    found.place = np.linspace(0, 0.999, clips)
+    return found
+
+
+def networks():
+    torch.manual_seed(0)
+    lrcn = vgg_action_network(SHAPE, CLASSES, hidden=6).eval()
+    return lrcn, ActionNetwork(lrcn.cnn, torch.nn.Linear(8, 3), classes=CLASSES, size=16)
+
+
+def test_the_asked_action_is_inserted_where_the_truth_says(material):
+    sequences = material.inserted(5, 20)
+    assert sequences.features.shape == (9, 20, 8)
+    assert sequences.truth[0].tolist() == [0, 5]
+    assert sequences.truth[-1].tolist() == [15, 20]
+    for k in range(9):
+        start, end = sequences.truth[k]
+        inside = sequences.features[k, start:end, 0]
+        assert (inside == k).all()
+        outside = torch.cat([sequences.features[k, :start, 0], sequences.features[k, end:, 0]])
+        assert (outside == (k + 1) % 9).all()
+        # both are spread over the whole of their clips
+        assert sequences.features[k, start:end, 1].tolist() == [0, 1, 3, 4, 5]
+        rest = torch.cat([sequences.features[k, :start, 1], sequences.features[k, end:, 1]])
+        assert (rest.diff() >= 0).all()
+        assert {0, 5} <= set(rest.tolist())
+
+
+def test_halves_and_reversals(material):
+    first, second = (material.beside(8, first=one) for one in (True, False))
+    assert first.truth.tolist() == [[0, 4]] * 9
+    assert second.truth.tolist() == [[4, 8]] * 9
+    assert (first.features[2, :4, 0] == 2).all()
+    assert (second.features[2, 4:, 0] == 2).all()
+    pairs = material.reversals(0, 1, 8)
+    assert len(pairs.clips) == 6
+    assert pairs.target.tolist() == [0] * 6
+    for k, clip in enumerate((0, 0, 3, 3, 6, 6)):
+        start, end = pairs.truth[k]
+        assert (pairs.features[k, start:end, 0] == clip).all()
+        other = pairs.features[k, 4:, 0] if start == 0 else pairs.features[k, :4, 0]
+        assert (other % 3 == 1).all()
+
+
+def test_signals_are_those_of_their_networks(material):
+    lrcn, cnn = networks()
+    said = signals(lrcn, cnn, material.inserted(3, 10), batch=4)
+    for name, values in said.items():
+        assert values.shape == (9, 10), name
+    np.testing.assert_allclose(said["EB-R"].sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(said["cEB-R"].sum(1), 0, atol=1e-5)
+    np.testing.assert_allclose(said["prior alone"][0], said["EB-R"].mean(0))
+    x, target = material.inserted(3, 10)[:2]
+    with torch.no_grad():
+        scores = cnn.classify(x)[5, 2]
+    own = scores[target[5]]
+    others = torch.cat([scores[: target[5]], scores[target[5] + 1 :]])
+    assert said["CNN margin"][5, 2] == pytest.approx(float(own - others.max()), abs=1e-5)
+
+
+def test_what_knows_the_truth_is_perfect_and_its_opposite_is_not(material):
+    sequences = material.inserted(5, 20)
+    frames = np.arange(20)
+    inside = (frames >= sequences.truth[:, :1]) & (frames < sequences.truth[:, 1:])
+    said = {"EB-R": inside * 1.0, "cEB-R": inside * 2.0 - 1, "probability": inside * 0.9}
+    draws = {"resamples": 20, "level": 0.95, "seed": 0}
+    rows = {
+        (known, row): concatenated._scores(found, score, sequences, draws)
+        for known, row, found, score in concatenated._localised(said, 5, sequences, 0)
+    }
+    for key in (("known", "EB-R"), ("known", "cEB-R"), ("unknown", "cEB-R"),
+                ("known", "probability"), ("unknown", "probability")):  # fmt: skip
+        assert rows[key]["mAP"] == 1
+        assert rows[key]["boundary_error"] == 0
+    assert ("unknown", "EB-R") not in rows  # it is never negative, so it has no border
+    assert rows["unknown", "the whole sequence"]["localised"] == 0
+    wrong = {"EB-R": 1.0 - inside, "cEB-R": -np.ones((9, 20)), "probability": 0.1 * inside}
+    rows = {
+        (known, row): concatenated._scores(found, score, sequences, draws)
+        for known, row, found, score in concatenated._localised(wrong, 5, sequences, 0)
+    }
+    assert rows["known", "EB-R"]["mAP"] < 0.2
+    # Nothing positive is no detection; its error is the whole sequence.
+    assert rows["unknown", "cEB-R"]["boundary_error"] == 20
+    assert rows["unknown", "cEB-R"]["mAP"] == 0
+
+
+def test_order_pairs_count_the_right_half(material):
+    lrcn, cnn = networks()
+    draws = {"resamples": 20, "level": 0.95, "seed": 0}
+    rows = pd.DataFrame(concatenated._order_rows(material, lrcn, cnn, 4, "puppets", draws))
+    assert (rows["sequences"] == 12).all()  # fall and get up, three clips each, two orders
+    prior = rows.set_index("row").loc["prior alone", "right_half"]
+    assert prior == 0.5  # it cannot know in which half it is
+    assert rows["right_half"].between(0, 1).all()
+
+
+def test_empty_intervals_score_least():
+    s = np.array([[1.0, 2.0, 4.0], [3.0, -5.0, 0.0]])
+    means = concatenated._mean_in(s, np.array([[1, 3], [2, 2]]))
+    assert means.tolist() == [3.0, -5.0]
+    assert isinstance(
+        Sequences(torch.zeros(1, 2, 3), torch.zeros(1), np.zeros((1, 2)), ["a"]).clips, list
+    )

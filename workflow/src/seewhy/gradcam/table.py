@@ -1,0 +1,112 @@
+"""The accuracies of CNN and LRCN, and, beyond the paper, where the two Grad-CAMs point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seewhy.files import whole_file
+from seewhy.grounding.answers import right_answers
+from seewhy.grounding.checkpoint import load_action_network
+from seewhy.grounding.pointing_table import (
+    difference,
+    interval_columns,
+    mean_interval,
+    read_scores,
+)
+from seewhy.scores.bootstrap import paired_bootstrap
+from seewhy.scores.clusters import cluster_mean_interval, clustered_mean_of
+
+# Yamashita et al., section 3: UCF11, 1,200 videos to train on, 400 to test.
+PUBLISHED = {"CNN": (1.0, 0.94), "LRCN": (1.0, 0.98)}
+NETWORKS = {
+    "CNN, a frame": "frame",
+    "CNN, mean over a clip": "cnn",
+    "LRCN": "lrcn",
+    "LRCN, frames in random order": "lrcn shuffled",
+    "LRCN, clips four times over": "lrcn x4",
+}
+DIFFERENCES = (("lrcn", "cnn"), ("lrcn", "lrcn shuffled"))
+MEASURES = ("box", "mask", "energy")
+TRAIN_CLIPS = 400  # drawn for the accuracy on train clips
+
+
+def tabulate_gradcam(
+    plain_path: str | Path,
+    recurrent_path: str | Path,
+    table_path: str | Path,
+    *,
+    cnn: str | Path,
+    lrcn: str | Path,
+    corpus: str | Path,
+    train: str | Path,
+    test: str | Path,
+    steps: int,
+    name: str,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> None:
+    """Write the table.
+
+    Args:
+        plain_path: scores of the maps of Grad-CAM.
+        recurrent_path: of recurrent Grad-CAM.
+        table_path: CSV: `train` and `accuracy` of the networks, on clips of one action, with
+            intervals over test clips; of the maps `box` and `mask` (pointing), and `energy` (share
+            of the map inside actor and object).
+        cnn: the CNN.
+        lrcn: the LRCN.
+        corpus: folder in canonical form.
+        train: frames of the train split.
+        test: frames of the test split.
+        steps: frames of a clip that are read.
+        name: of the corpus.
+        resamples: of the bootstrap.
+        confidence: of the intervals.
+        seed: of the draws.
+    """
+    networks = load_action_network(cnn), load_action_network(lrcn)
+    draws = {"resamples": resamples, "level": confidence, "seed": seed}
+    seen = right_answers(*networks, corpus, train, steps=steps, most=TRAIN_CLIPS, seed=seed)
+    unseen = right_answers(*networks, corpus, test, steps=steps, seed=seed)
+    rows: list[dict[str, Any]] = []
+    for row, column in NETWORKS.items():
+        interval = cluster_mean_interval(unseen[column].to_numpy(), unseen["clip"], **draws)
+        rows.append(
+            {"row": row, "kind": "network", "corpus": name, "clips": len(unseen),
+             "train": float(seen[column].mean())} | interval_columns("accuracy", interval)
+        )  # fmt: skip
+    names = {column: row for row, column in NETWORKS.items()}
+    for first, second in DIFFERENCES:
+        one, clips = clustered_mean_of(unseen[first].to_numpy(), unseen["clip"])
+        two, _ = clustered_mean_of(unseen[second].to_numpy(), unseen["clip"])
+        found = paired_bootstrap([one], [two], clips=clips, **draws)["mean"]
+        rows.append(
+            {"row": f"{names[first]} minus {names[second]}", "kind": "paired difference",
+             "corpus": name, "clips": len(unseen)} | interval_columns("accuracy", found)
+        )  # fmt: skip
+    maps = {"Grad-CAM": read_scores(plain_path), "recurrent Grad-CAM": read_scores(recurrent_path)}
+    for row, table in maps.items():
+        columns: dict[str, Any] = {"row": row, "kind": "maps", "corpus": name}
+        for measure in MEASURES:
+            columns |= interval_columns(measure, mean_interval(table, measure, draws))
+        rows.append(columns)
+    plain, recurrent = maps.values()
+    columns = {"row": "recurrent minus plain", "kind": "paired difference", "corpus": name}
+    for measure in MEASURES:
+        if not plain[measure].isna().all():
+            columns |= interval_columns(measure, difference(recurrent, plain, measure, draws))
+    rows.append(columns)
+    kind = "published (Yamashita et al., section 3)"
+    for row, (trained, tested) in PUBLISHED.items():
+        rows.append(
+            {"row": row, "kind": kind, "corpus": "ucf11", "clips": 400, "train": trained,
+             "accuracy": tested}
+        )  # fmt: skip
+    with whole_file(table_path) as temporary:
+        pd.DataFrame(rows).astype({"clips": "Int64"}).to_csv(
+            temporary, index=False, float_format="%.4f"
+        )
