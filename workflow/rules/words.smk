@@ -8,7 +8,7 @@ REQUIRED INPUTS:
     sampled here (sample_word_frames).
 
 OUTPUTS:
-    models/words/captioner.safetensors                    the captioner (train_word_network)
+    models/grounding/words.safetensors                    the captioner (train_word_network)
     results/grounding/words.json, words.csv                how well it learnt
     results/grounding/captions.jsonl                       what it says of test clips (caption_by_words)
     results/grounding/captions.csv                         how good that is (score_word_captions)
@@ -50,7 +50,7 @@ rule train_word_network:
         val=f"{WORD_DATA}/frames/val.h5",
         cnn="models/grounding/lrcn.safetensors",
     output:
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         metrics="results/grounding/words.json",
         history="results/grounding/words.csv",
     log:
@@ -86,7 +86,7 @@ rule train_word_network:
 
 rule caption_by_words:
     input:
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
     output:
         captions="results/grounding/captions.jsonl",
@@ -114,7 +114,7 @@ rule score_word_captions:
     output:
         table=report(
             "results/grounding/captions.csv",
-            caption="../report/word_captions.rst",
+            caption="../report/grounding-captions.rst",
             category="Grounding",
             labels={"table": "5", "content": "captions"},
         ),
@@ -148,7 +148,7 @@ rule ground_phrases:
                 "truth.h5",
             ],
         ),
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
         captions="results/grounding/captions.jsonl",
     output:
@@ -185,7 +185,7 @@ rule score_phrases:
     output:
         table=report(
             "results/grounding/table5.csv",
-            caption="../report/grounding_table5.rst",
+            caption="../report/grounding5.rst",
             category="Grounding",
             labels={"table": "5", "content": "pointing of noun phrases"},
         ),
@@ -212,7 +212,7 @@ rule draw_words:
     output:
         figure=report(
             "results/figures/words.png",
-            caption="../report/words.rst",
+            caption="../report/grounding-words.rst",
             category="Grounding",
             labels={"figure": "8 and 9", "content": "maps of words"},
         ),
