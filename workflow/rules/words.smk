@@ -102,7 +102,13 @@ rule caption_by_words:
         gpu=1,
     params:
         code=code("caption_by_words.py"),
-        decoding=json.dumps({"beam": WORDS["beam"], "steps": WORDS["steps"]}),
+        decoding=json.dumps(
+            {
+                "beam": WORDS["beam"],
+                "max_words": WORDS["max_words"] - 1,  # longer ones were left out
+                "steps": WORDS["steps"],
+            }
+        ),
     script:
         "../scripts/caption_by_words.py"
 
