@@ -8,16 +8,18 @@ REQUIRED INPUTS:
     sampled here (sample_word_frames).
 
 OUTPUTS:
-    models/grounding/words.safetensors                    the captioner (train_word_network)
-    results/grounding/words.json, words.csv                how well it learnt
-    results/grounding/captions.jsonl                       what it says of test clips (caption_by_words)
-    results/grounding/captions.csv                         how good that is (score_word_captions)
-    results/grounding/phrases.csv, data/grounding/words.h5 maps of noun phrases, scored (ground_phrases)
-    results/grounding/table5.csv                           pointing of noun phrases (score_phrases)
-    results/figures/words.png                              maps of words (draw_words)
+    models/grounding/words.safetensors                      the captioner (train_word_network)
+    results/grounding/words.json, words.csv                 how well it learnt
+    results/grounding/captions.jsonl                        what it says of test clips (caption_by_words)
+    results/grounding/captions.csv                          how good that is (score_word_captions)
+    results/grounding/phrases.csv, data/grounding/words.h5  maps of noun phrases, scored (ground_phrases)
+    results/grounding/table5.csv                            pointing of noun phrases (score_phrases)
+    results/figures/words.png                               maps of words (draw_words)
 
 The captioner reads the mean over the frames of a clip. An image is a clip of one frame, so that a
 corpus of images (flickr30k) makes it the paper's image captioner "without the average pooling layer".
+Table 5 needs phrases that are linked to boxes or masks: MSR-VTT has none, and ends with captions.csv.
+DVC's stage `words` is that of the clips of actions; with another corpus, call snakemake itself.
 """
 
 WORDS = config["grounding"]["words"]
