@@ -38,6 +38,10 @@ TINY = {
     "grounding": {
         "puppets": {"clips": {"train": 24, "val": 6, "test": 6}, "actions": []},
         "training": {"frames": 2, "clips": 2, "long": 2},
+        "words": {
+            **yaml.safe_load((ROOT / "params.yaml").read_text())["grounding"]["words"],
+            **{"training": {"decoder": 2, "all": 1}, "phrases": 4, "steps": 2},
+        },
     },
 }
 

@@ -8,16 +8,18 @@ REQUIRED INPUTS:
     sampled here (sample_word_frames).
 
 OUTPUTS:
-    models/words/captioner.safetensors                    the captioner (train_word_network)
-    results/grounding/words.json, words.csv                how well it learnt
-    results/grounding/captions.jsonl                       what it says of test clips (caption_by_words)
-    results/grounding/captions.csv                         how good that is (score_word_captions)
-    results/grounding/phrases.csv, data/grounding/words.h5 maps of noun phrases, scored (ground_phrases)
-    results/grounding/table5.csv                           pointing of noun phrases (score_phrases)
-    results/figures/words.png                              maps of words (draw_words)
+    models/grounding/words.safetensors                      the captioner (train_word_network)
+    results/grounding/words.json, words.csv                 how well it learnt
+    results/grounding/captions.jsonl                        what it says of test clips (caption_by_words)
+    results/grounding/captions.csv                          how good that is (score_word_captions)
+    results/grounding/phrases.csv, data/grounding/words.h5  maps of noun phrases, scored (ground_phrases)
+    results/grounding/table5.csv                            pointing of noun phrases (score_phrases)
+    results/figures/words.png                               maps of words (draw_words)
 
 The captioner reads the mean over the frames of a clip. An image is a clip of one frame, so that a
 corpus of images (flickr30k) makes it the paper's image captioner "without the average pooling layer".
+Table 5 needs phrases that are linked to boxes or masks: MSR-VTT has none, and ends with captions.csv.
+DVC's stage `words` is that of the clips of actions; with another corpus, call snakemake itself.
 """
 
 WORDS = config["grounding"]["words"]
@@ -50,7 +52,7 @@ rule train_word_network:
         val=f"{WORD_DATA}/frames/val.h5",
         cnn="models/grounding/lrcn.safetensors",
     output:
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         metrics="results/grounding/words.json",
         history="results/grounding/words.csv",
     log:
@@ -86,7 +88,7 @@ rule train_word_network:
 
 rule caption_by_words:
     input:
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
     output:
         captions="results/grounding/captions.jsonl",
@@ -102,7 +104,13 @@ rule caption_by_words:
         gpu=1,
     params:
         code=code("caption_by_words.py"),
-        decoding=json.dumps({"beam": WORDS["beam"], "steps": WORDS["steps"]}),
+        decoding=json.dumps(
+            {
+                "beam": WORDS["beam"],
+                "max_words": WORDS["max_words"] - 1,  # longer ones were left out
+                "steps": WORDS["steps"],
+            }
+        ),
     script:
         "../scripts/caption_by_words.py"
 
@@ -114,7 +122,7 @@ rule score_word_captions:
     output:
         table=report(
             "results/grounding/captions.csv",
-            caption="../report/word_captions.rst",
+            caption="../report/grounding-captions.rst",
             category="Grounding",
             labels={"table": "5", "content": "captions"},
         ),
@@ -148,7 +156,7 @@ rule ground_phrases:
                 "truth.h5",
             ],
         ),
-        network="models/words/captioner.safetensors",
+        network="models/grounding/words.safetensors",
         frames=f"{WORD_DATA}/frames/test.h5",
         captions="results/grounding/captions.jsonl",
     output:
@@ -185,7 +193,7 @@ rule score_phrases:
     output:
         table=report(
             "results/grounding/table5.csv",
-            caption="../report/grounding_table5.rst",
+            caption="../report/grounding5.rst",
             category="Grounding",
             labels={"table": "5", "content": "pointing of noun phrases"},
         ),
@@ -212,7 +220,7 @@ rule draw_words:
     output:
         figure=report(
             "results/figures/words.png",
-            caption="../report/words.rst",
+            caption="../report/grounding-words.rst",
             category="Grounding",
             labels={"figure": "8 and 9", "content": "maps of words"},
         ),

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from seewhy.entry import rule
+from seewhy.grounding.caption_table import tabulate_word_captions
+
+with rule(snakemake) as settings:
+    tabulate_word_captions(
+        Path(snakemake.input.corpus[0]).parent,
+        snakemake.input.captions,
+        snakemake.output.table,
+        name=settings["corpus"],
+        **settings["evaluation"],
+    )

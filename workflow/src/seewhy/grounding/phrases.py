@@ -7,7 +7,8 @@ word k + 1.
 
 In human captions the phrases are linked to things by whoever made the corpus. In generated ones a
 noun stands for all things of the clip that people call so: a noun's classes are those that at least
-a twentieth of the train phrases with that head refer to.
+a twentieth of the train phrases with that head refer to. Captions that are known to be wrong are
+left out.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ def spoken_phrases(
     """
     table = _phrases_of(corpus)
     splits = read_table(corpus, "clips").set_index("clip")["split"]
-    nouns = nouns_of(table[table["clip"].map(splits) == "train"])
+    nouns = nouns_of(table[(table["clip"].map(splits) == "train") & table["correct"]])
     instances = read_table(corpus, "instances")
     things, none = dict(tuple(instances.groupby("clip"))), instances[:0]
     rows = {clip: row for row, clip in enumerate(file.clips)}

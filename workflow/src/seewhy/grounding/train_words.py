@@ -61,10 +61,10 @@ class WordSchedule:
         weight_decay: of AdamW.
     """
 
-    decoder: int = 800
+    decoder: int = 1200
     all: int = 0
-    decoder_rate: float = 3e-3
-    all_rate: float = 1e-3
+    decoder_rate: float = 1e-2
+    all_rate: float = 5e-4
     clips: int = 32
     captions: int = 4
     frames: int = 6
