@@ -37,7 +37,8 @@ TINY = {
     "neurons": {"least_clips": 1},
     "grounding": {
         "puppets": {"clips": {"train": 24, "val": 6, "test": 6}, "actions": []},
-        "training": {"frames": 2, "clips": 2, "long": 2},
+        "training": {"frames": 2, "clips": 2, "long": 2, "clips_per_batch": 2, "rate": 1.0},
+        "probed_items": 2,
         "words": {
             **yaml.safe_load((ROOT / "params.yaml").read_text())["grounding"]["words"],
             **{"training": {"decoder": 2, "all": 1}, "phrases": 4, "steps": 2},

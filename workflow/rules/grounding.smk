@@ -8,8 +8,8 @@ OUTPUTS:
     data/grounding/frames/<split>.h5   equally spaced frames a clip (sample_grounding_frames)
     models/grounding/cnn.safetensors, lrcn.safetensors   (train_action_networks)
     results/grounding/training.json, training.csv        how well they do on validation clips
-    data/grounding/maps/<method>.h5      maps of the test clips (ground_clips)
-    data/grounding/scores/<method>.csv   and how they meet the truth (score_maps)
+    data/grounding/maps/<method>.h5, data/grounding/scores/<method>.csv
+                                         maps of the test clips, and how they meet the truth (ground_clips)
     results/grounding/table1.csv         the spatial pointing game (score_pointing)
     results/grounding/table2.csv, results/figures/grounding-sums.png
                                          sequences of two actions (score_concatenated)
@@ -101,6 +101,7 @@ rule ground_clips:
         **GROUNDED,
     output:
         maps="data/grounding/maps/{method}.h5",
+        scores="data/grounding/scores/{method}.csv",
     log:
         "logs/ground_clips/{method}.log",
     benchmark:
@@ -118,28 +119,6 @@ rule ground_clips:
         layer=json.dumps(GROUNDING["layer"]),
     script:
         "../scripts/ground_clips.py"
-
-
-rule score_maps:
-    input:
-        **GROUNDED,
-        maps="data/grounding/maps/{method}.h5",
-    output:
-        scores="data/grounding/scores/{method}.csv",
-    log:
-        "logs/score_maps/{method}.log",
-    benchmark:
-        "benchmarks/score_maps/{method}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    params:
-        code=code("score_maps.py"),
-    script:
-        "../scripts/score_maps.py"
 
 
 rule score_pointing:

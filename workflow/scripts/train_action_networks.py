@@ -15,7 +15,7 @@ with rule(snakemake) as settings:
         train=snakemake.input.train,
         val=snakemake.input.val,
         shape=VGGShape.of(network, size=settings["size"]),
-        schedule=Schedule(**settings["training"]),
+        schedule=Schedule.of(settings["training"]),
         **{name: network[name] for name in ("hidden", "lags", "steps", "weights", "seed")},
         resume=settings["resume"],
     )

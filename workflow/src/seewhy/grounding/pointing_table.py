@@ -25,8 +25,8 @@ CLAIMS = (
     ("EB", "cEB", "contrast costs pointing"),
     ("EB-R", "cEB-R", "contrast costs pointing"),
     ("EB-R", "BP-R", "EB points better than gradients"),
-    ("EB-R", "uniform-R", "EB-R knows the class"),
-    ("cEB-R", "uniform-R", "cEB-R knows the class"),
+    ("EB-R", "uniform-R", "EB-R points better than a class-free seed"),
+    ("cEB-R", "uniform-R", "cEB-R points better than a class-free seed"),
 )
 TABLE1 = (*PUBLISHED, *BASELINES)
 
@@ -40,7 +40,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     table = read_csv(path)
     lacking = {"clip", "action", "step", "sum", *MEASURES} - set(table.columns)
     if lacking or table.empty:
-        raise InputError(f"{path}: not whole scores of maps; delete it and run score_maps again")
+        raise InputError(f"{path}: not whole scores of maps; delete it and run ground_clips again")
     numbers = ["instance", "step", "sum", *MEASURES]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
     table["during"] = table["during"].str.lower() == "true"

@@ -30,6 +30,7 @@ from seewhy.grounding.localise import (
     temporal_hits,
     thresholded,
 )
+from seewhy.grounding.pointing_table import verdict
 from seewhy.grounding.timing import (
     CNN_PROBABILITY,
     MAPS,
@@ -75,6 +76,15 @@ PUBLISHED_DETECTION = {
     "cEB-R": 0.579,
 }
 OURS = ("cEB-R, rule gates-const", "cEB-R, seed all")
+# First, second, and what the paper (or the design, for the last two) says of first minus second.
+CLAIMS = (
+    ("cEB-R", "peak probability", "cEB-R points as well as the probability, or better"),
+    ("cEB-R", "EB-R", "contrast helps"),
+    ("peak probability + cEB-R, either peak", "cEB-R", "both together beat cEB-R"),
+    ("peak probability + cEB-R, peak of the product", "cEB-R", "both together beat cEB-R"),
+    ("cEB-R", "peak CNN margin, frame by frame", "recurrence helps"),
+    ("cEB-R", "mean time profile of EB-R", "cEB-R tells more than its prior"),
+)
 
 Array = np.ndarray
 
@@ -228,6 +238,14 @@ def pointing_rows(
             over = cluster_mean_interval(hits - chance, videos, **bootstrap)
             figures |= _columns("over chance", over)
         rows.append({"row": row, "kind": kind, **about, **figures})
+    found = pointing_hits(signals, items, alone)
+    for first, second, claim in CLAIMS:
+        (_, one, chance), (_, two, other) = found[first], found[second]
+        # Over chance, since one of two guesses hits more often than one.
+        interval = cluster_mean_interval((one - chance) - (two - other), videos, **bootstrap)
+        row = {"row": f"{first} minus {second}", "kind": "paired difference", **about}
+        said = {"claim": claim, "verdict": verdict(interval)}
+        rows.append(row | _columns("over chance", interval) | said)
     return rows
 
 

@@ -20,9 +20,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,6 +75,19 @@ class Schedule:
     clip_rate: float = 1e-3
     long_rate: float = 5e-4
     weight_decay: float = 0.05
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Schedule:
+        """From ``grounding.training`` of params.yaml."""
+        rate, clips = settings["rate"], settings["clips_per_batch"]
+        return cls(
+            **{name: settings[name] for name in ("frames", "clips", "long")},
+            clip_batch=clips,
+            frame_batch=8 * clips,
+            frame_rate=rate * cls.frame_rate,
+            clip_rate=rate * cls.clip_rate,
+            long_rate=rate * cls.long_rate,
+        )
 
 
 def train_action_networks(
