@@ -155,18 +155,18 @@ def draw_benchmark(table: pd.DataFrame, path: str | Path) -> None:
     shown = [measure for measure in MEASURES if measure in table]
     columns = 4
     lines = -(-len(shown) // columns)
-    with figure(path, width=11, height=0.6 + lines * (0.5 + 0.14 * len(table)), dpi=150) as drawn:
-        panels = drawn.subplots(lines, columns, sharey=True, squeeze=False).ravel()
-        place = np.arange(len(table))[::-1]
+    with figure(path, width=11, height=lines * (0.6 + 0.13 * len(table)), dpi=130) as drawn:
+        panels = drawn.subplots(lines, columns, squeeze=False).ravel()
         for axes, measure in zip(panels, shown, strict=False):
-            value = table[measure].to_numpy(float)
-            low, high = (table[f"{measure} {end}"].to_numpy(float) for end in ("low", "high"))
+            known = table[table[measure].notna()]
+            place = np.arange(len(known))[::-1]
+            low, high = (known[f"{measure} {end}"].to_numpy(float) for end in ("low", "high"))
             axes.hlines(place, low, high, color="0.6", lw=1.5)
-            axes.plot(value, place, "o", color=COLOURS[0], ms=3.5)
+            axes.plot(known[measure].to_numpy(float), place, "o", color=COLOURS[0], ms=3.5)
             if measure in ("two_actors", "right_half"):
                 axes.axvline(0.5, color="0.3", lw=0.8, ls=":")
             axes.set_title(f"{measure} ({MEASURES[measure]} is better)", fontsize=7)
             axes.tick_params(labelsize=6)
-            axes.set_yticks(place, table["row"], fontsize=6)
+            axes.set_yticks(place, known["row"], fontsize=6)
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
