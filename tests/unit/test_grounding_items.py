@@ -200,18 +200,14 @@ def test_every_method_is_made_scored_tabulated_and_drawn(world, items, inputs, t
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
 
 
-def test_strips_show_what_the_network_names_rightly(world, inputs, tmp_path):
+def test_strips_show_what_the_network_is_surest_of(world, inputs, tmp_path):
     methods = ("EB-R", "cEB", "cEB-R", "Grad-CAM", "Grad-CAM-R")
     for method in methods:
         ground_clips(tmp_path / f"{method}.h5", method=method, steps=8, layer="conv2", **inputs)
     given = {k: inputs[k] for k in ("corpus", "frames", "lrcn")}
     outputs = [tmp_path / name for name in ("a.png", "b.png", "c.gif")]
     maps = {method: tmp_path / f"{method}.h5" for method in methods}
-    try:
-        draw_strips(*outputs, maps=maps, steps=8, **given)
-    except InputError as error:  # an untrained network may be wrong on all
-        assert "names not one clip" in str(error)  # noqa: PT017
-        pytest.skip("the untrained network names no clip rightly")
+    draw_strips(*outputs, maps=maps, steps=8, **given)
     assert all(path.stat().st_size > 5_000 for path in outputs)
 
 

@@ -39,8 +39,10 @@ def test_names_are_taken_apart():
     [
         ("LRP", "method 'LRP' is not one of EB"),
         ("centre-R", "method 'centre-R' is not one of"),
-        ("cEB.paper", "'paper' is not one of released"),
-        ("cEB-R.scrambled-head", "'scrambled-head' is not one of"),
+        ("cEB.paper", "'paper' is nothing that cEB knows"),
+        ("Grad-CAM-R.all", "'all' is nothing that Grad-CAM-R knows"),
+        ("BP-R.paper", "'paper' is nothing that BP-R knows"),
+        ("cEB-R.scrambled-head", "'scrambled-head' is nothing that cEB-R knows"),
         ("cEB.scrambled-lstm", "without -R there is no LSTM"),
     ],
 )

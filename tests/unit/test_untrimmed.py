@@ -420,7 +420,12 @@ def test_both_tables_are_written(tmp_path):
     assert (own["left out"] == 3).all()  # twice dance, and one after the end
     shares = [2 / 8, 4 / 8, 2 / 4, 1 / 5]  # run 0-1; spin 4-7 and 0-1 of 4; jump frame 1
     assert own.set_index("row").loc["random", "accuracy"] == round(np.mean(shares), 4)
-    assert (own["accuracy low"] <= own["accuracy"]).all()
+    differences = own["kind"] == "paired difference"
+    assert (own.loc[~differences, "accuracy low"] <= own.loc[~differences, "accuracy"]).all()
+    assert set(own.loc[differences, "verdict"]) <= {"confirmed", "refuted", "undecided"}
+    assert set(own.loc[differences, "whose"]) == {"paper", "control"}
+    over = own.set_index("row")["over chance"]
+    assert over["cEB-R minus EB-R"] == pytest.approx(over["cEB-R"] - over["EB-R"], abs=2e-4)
     published = pointing[pointing["kind"].str.startswith("published")].set_index("row")["accuracy"]
     assert published.to_dict() == {
         "random": 0.573, "peak probability": 0.658, "cEB-R": 0.651,

@@ -7,17 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from seewhy.device import choose_device
 from seewhy.files import whole_file
 from seewhy.grounding.answers import right_answers
 from seewhy.grounding.checkpoint import load_action_network
-from seewhy.grounding.pointing_table import (
-    difference,
-    interval_columns,
-    mean_interval,
-    read_scores,
-)
+from seewhy.grounding.pointing_table import difference, mean_interval, read_scores
 from seewhy.scores.bootstrap import paired_bootstrap
 from seewhy.scores.clusters import cluster_mean_interval, clustered_mean_of
+from seewhy.scores.columns import interval_columns
 
 # Yamashita et al., section 3: UCF11, 1,200 videos to train on, 400 to test.
 PUBLISHED = {"CNN": (1.0, 0.94), "LRCN": (1.0, 0.98)}
@@ -48,6 +45,7 @@ def tabulate_gradcam(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    device: str = "auto",
 ) -> None:
     """Write the table.
 
@@ -67,8 +65,10 @@ def tabulate_gradcam(
         resamples: of the bootstrap.
         confidence: of the intervals.
         seed: of the draws.
+        device: ``cpu``, ``cuda`` or ``auto``.
     """
-    networks = load_action_network(cnn), load_action_network(lrcn)
+    on = choose_device(device)
+    networks = load_action_network(cnn).to(on), load_action_network(lrcn).to(on)
     draws = {"resamples": resamples, "level": confidence, "seed": seed}
     seen = right_answers(*networks, corpus, train, steps=steps, most=TRAIN_CLIPS, seed=seed)
     unseen = right_answers(*networks, corpus, test, steps=steps, seed=seed)

@@ -12,7 +12,7 @@ Measures (of each the mean and its interval over clips; `MEASURES` says which wa
     one, over all frames in which both show, is above that over the other; chance is one half.
 ``right_half boundary_error``
     in time, from Table 2: the order pairs, and the mean error of start and end, in frames, of the
-    best window of 41 frames in 128.
+    best window of 41 frames in 128 (the length is known).
 ``deletion_… insertion_… like_…``
     `seewhy.grounding.probes`.
 """
@@ -29,9 +29,10 @@ import pandas as pd
 from seewhy.corpora.canonical import read_csv
 from seewhy.figures import COLOURS, figure
 from seewhy.files import whole_file
-from seewhy.grounding.pointing_table import interval_columns, mean_interval, method_of, read_scores
+from seewhy.grounding.pointing_table import mean_interval, method_of, read_scores
 from seewhy.grounding.probes import CURVES, LIKE
 from seewhy.scores.clusters import cluster_mean_interval
+from seewhy.scores.columns import interval_columns
 
 POINTING = ("box", "mask", "actor", "object", "others", "energy")
 MEASURES: dict[str, str] = {
@@ -46,18 +47,8 @@ MEASURES: dict[str, str] = {
     **dict.fromkeys(LIKE, "lower"),
 }
 """Every measure, and which way is better."""
-# Names of Table 2 for methods of this one.
-IN_TIME = {
-    "EB-R": "EB-R",
-    "cEB-R": "cEB-R",
-    "cEB-R.paper": "cEB-R, paper's rule",
-    "cEB-R.gates-const": "cEB-R, constant gates",
-    "cEB-R.all": "cEB-R, asked at all steps",
-    "cEB-R.all.paper": "cEB-R, paper's rule, at all steps",
-    "CNN margin": "CNN margin",
-    "probability": "probability",
-    "prior alone": "prior alone",
-}
+# Rows of Table 2 that have no map, only a time.
+MAPLESS = ("CNN margin", "probability", "mean profile of EB-R", "mean profile of cEB-R")
 
 
 def tabulate_benchmark(
@@ -95,12 +86,12 @@ def tabulate_benchmark(
         for measure in POINTING:
             row |= interval_columns(measure, mean_interval(table, measure, draws))
         row |= interval_columns("two_actors", two_actors(table, draws))
-        row |= in_time.get(IN_TIME.get(method, ""), {})
+        row |= in_time.get(method, {})
         if method in probed:
             row |= _probe_columns(probed[method], draws)
         rows.append(row)
-    mapless = [one for one in ("CNN margin", "probability", "prior alone") if one in in_time]
-    rows += [{"row": one, "corpus": name} | in_time[one] for one in mapless]
+    others = [one for one in in_time if one in MAPLESS or one.endswith(("window", "the middle"))]
+    rows += [{"row": one, "corpus": name} | in_time[one] for one in others]
     table = pd.DataFrame(rows).astype({"items": "Int64"})
     ordered = [c for m in MEASURES for c in (m, f"{m} low", f"{m} high") if c in table.columns]
     table = table[["row", "corpus", "items", *ordered]]

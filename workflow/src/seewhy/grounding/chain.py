@@ -95,9 +95,10 @@ class Chain:
         Raises:
             InputError: there is none; the line lists those there are.
         """
+        if name in self.names:
+            return self.names.index(name)
         for index in reversed(range(len(self.steps))):
-            own = self.steps[index].name
-            if own == name or own.split("_")[0] == name:
+            if self.steps[index].name.split("_")[0] == name:
                 return index
         raise InputError(f"layer {name!r} is not one of {', '.join(self.names)}")
 

@@ -28,17 +28,21 @@ from seewhy.grounding.chain import Chain, Step
 
 
 class PositiveWeights:
-    """w+ of layers, computed once and again when the weights have changed."""
+    """w+ of layers, computed once and again when the weights have changed.
+
+    What is noticed: an optimiser's step, anything done in place under ``torch.no_grad()``, another
+    device, type or storage. What is not: numbers written through ``weight.data``.
+    """
 
     def __init__(self) -> None:
-        self._known = WeakTensorKeyDictionary()  # weight to (its version, w+)
+        self._known = WeakTensorKeyDictionary()  # weight to (what it was, w+)
 
     def __call__(self, weight: Tensor) -> Tensor:
         """max(w, 0), of the same shape, detached."""
-        version = weight._version
+        now = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
         known = self._known.get(weight)
-        if known is None or known[0] != version or known[1].device != weight.device:
-            known = (version, weight.detach().clamp(min=0))
+        if known is None or known[0] != now:
+            known = (now, weight.detach().clamp(min=0))
             self._known[weight] = known
         return known[1]
 

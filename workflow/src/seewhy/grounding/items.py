@@ -19,7 +19,7 @@ from seewhy.errors import InputError
 from seewhy.files import open_hdf5
 from seewhy.grounding.clips import ClipFile
 
-COLUMNS = ("row", "clip", "instance", "object", "action", "start", "end", "partner")
+COLUMNS = (*("row", "clip", "instance", "object", "action", "start", "end", "spans", "partner"),)
 
 
 def items_of(corpus: str | Path, file: ClipFile, classes: Sequence[str]) -> pd.DataFrame:
@@ -32,8 +32,9 @@ def items_of(corpus: str | Path, file: ClipFile, classes: Sequence[str]) -> pd.D
 
     Returns:
         A row an item: `row` of the frames, `clip`, `instance` and `object` (0: none), `action`,
-        `start` and `end` in frames of the clip, and `partner`, the other actor of a clip in which
-        just two do different things (0: none).
+        `start` and `end` in frames of the clip, `spans`, the pairs of them (where the actor does it
+        more than once, `start` and `end` are the first and the last), and `partner`, the other
+        actor of a clip in which just two do different things (0: none).
 
     Raises:
         InputError: not one segment of a known action.
@@ -50,8 +51,16 @@ def items_of(corpus: str | Path, file: ClipFile, classes: Sequence[str]) -> pd.D
             f"networks know ({', '.join(classes)})"
         )
     table = table.assign(
-        row=table["clip"].map(row).astype(int), object=table["object"].fillna(0).astype(int)
-    ).sort_values(["row", "instance", "action"], ignore_index=True)
+        row=table["clip"].map(row).astype(int),
+        object=table["object"].fillna(0).astype(int),
+        spans=list(zip(table["start"].astype(int), table["end"].astype(int), strict=True)),
+    )
+    table = (
+        table.groupby(["row", "clip", "instance", "action"], sort=True)
+        .agg(object=("object", "max"), start=("start", "min"), end=("end", "max"),
+             spans=("spans", tuple))
+        .reset_index()
+    )  # fmt: skip
     pairs = table.groupby("clip").filter(
         lambda rows: len(rows) == 2 and rows["action"].nunique() == rows["instance"].nunique() == 2
     )
@@ -114,7 +123,7 @@ class Scenery:
     def during(self, item: pd.Series) -> np.ndarray:
         """Steps at which the item's action goes on, ``[steps]`` bool."""
         frames = self.frames(item["row"])
-        return (frames >= item["start"]) & (frames < item["end"])
+        return np.any([(frames >= first) & (frames < last) for first, last in item["spans"]], 0)
 
     def regions(self, item: pd.Series) -> Regions:
         """Where the item is to be seen; nowhere at steps at which it does not go on.

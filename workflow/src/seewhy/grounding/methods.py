@@ -69,10 +69,11 @@ class Method:
         recurrent = head.endswith("-R")
         how = head.removesuffix("-R")
         found: dict[str, object] = {}
+        excites = recurrent and how in ("EB", "cEB", "uniform")
         for variant in variants:
-            if variant in RULES and recurrent:
+            if variant in RULES and excites:
                 found["rule"] = variant
-            elif variant == "all" and recurrent:
+            elif variant == "all" and (excites or head == "BP-R"):
                 found["seed"] = "all"
             elif variant == "shuffled":
                 found["shuffled"] = True
@@ -80,8 +81,9 @@ class Method:
                 found["scrambled"] = variant.removeprefix("scrambled-")
             else:
                 raise InputError(
-                    f"method {name!r}: {variant!r} is not one of {', '.join(RULES)}, all, shuffled,"
-                    f" {', '.join('scrambled-' + part for part in PARTS)}"
+                    f"method {name!r}: {variant!r} is nothing that {head} knows; there are "
+                    f"shuffled, {', '.join('scrambled-' + part for part in PARTS)}, and for "
+                    f"excitation backprop through an LSTM {', '.join(RULES)}, all"
                 )
         known = (*BY_CLASS, *CLASS_FREE)
         if how not in known or (recurrent and how in ("activation", "centre", "random")):
@@ -147,7 +149,9 @@ def _uniform(
 ) -> Tensor:
     with inference(network):
         chain = Chain(network.cnn)
-        seen = look(chain, frames, asked_layer(chain, layer), batch=64)
+        keep = asked_layer(chain, layer)
+        chain.require_rectified(keep)
+        seen = look(chain, frames, keep, batch=64)
         classes = network.classifier.out_features
         evidence = torch.stack(
             [
@@ -182,8 +186,12 @@ def _centre(
 def _random(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
-    generator = torch.Generator().manual_seed(int(frames.double().abs().sum()))
-    return torch.rand(*frames.shape[:2], 16, 16, generator=generator)
+    maps = []
+    for clip in frames:  # by what each shows, so that a clip's map is its own
+        seed = int((clip * 100).round().long().abs().sum())
+        generator = torch.Generator().manual_seed(seed)
+        maps.append(torch.rand(len(clip), 16, 16, generator=generator))
+    return torch.stack(maps)
 
 
 def _occlusion(

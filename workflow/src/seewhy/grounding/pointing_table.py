@@ -14,19 +14,20 @@ from seewhy.files import whole_file
 from seewhy.grounding.grounded import MEASURES
 from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
+from seewhy.scores.columns import interval_columns, verdict
 
 # Bargal et al., CVPR 2018, Table 1: UCF101's 24 classes with boxes, in per cent.
 PUBLISHED = {"EB": 55.8, "EB-R": 61.5, "cEB": 37.0, "cEB-R": 39.1, "BP": 37.3, "BP-R": 39.2}
 BASELINES = ("activation", "centre", "uniform", "uniform-R")
 CLAIMS = (
-    ("EB-R", "EB", "recurrence helps"),
-    ("cEB-R", "cEB", "recurrence helps"),
-    ("BP-R", "BP", "recurrence helps"),
-    ("EB", "cEB", "contrast costs pointing"),
-    ("EB-R", "cEB-R", "contrast costs pointing"),
-    ("EB-R", "BP-R", "EB points better than gradients"),
-    ("EB-R", "uniform-R", "EB-R points better than a class-free seed"),
-    ("cEB-R", "uniform-R", "cEB-R points better than a class-free seed"),
+    ("EB-R", "EB", "recurrence helps", "paper"),
+    ("cEB-R", "cEB", "recurrence helps", "paper"),
+    ("BP-R", "BP", "recurrence helps", "paper"),
+    ("EB", "cEB", "contrast costs pointing", "paper"),
+    ("EB-R", "cEB-R", "contrast costs pointing", "paper"),
+    ("EB-R", "BP-R", "EB points better than gradients", "paper"),
+    ("EB-R", "uniform-R", "EB-R points better than a class-free seed", "control"),
+    ("cEB-R", "uniform-R", "cEB-R points better than a class-free seed", "control"),
 )
 TABLE1 = (*PUBLISHED, *BASELINES)
 
@@ -67,15 +68,21 @@ def tabulate_pointing(
         scores: files of `TABLE1`, ``<method>.csv``.
         table_path: CSV. `accuracy`: share of all annotated frames in which the map's peak, with the
             paper's tolerance (a disc of 15 pixels across on frames 240 high), meets the actor's
-            box; `by_class`: the mean over actions; `wide`: with a radius of 15. Intervals draw
-            clips. Of differences, `verdict` is confirmed or refuted where the interval excludes 0,
-            else undecided.
+            box; `by_class`: the mean over actions; `wide`: with a radius of 15; `positive`: over
+            the frames in which cEB-R's map has a positive sum, the same for every row. (In the
+            others all of cEB-R's evidence speaks against the action, and its peak is where it does
+            so least: the first column mixes where with when.) Intervals draw clips. Of differences,
+            `verdict` is confirmed or refuted where the interval of the first column excludes 0,
+            else undecided; `whose` the claim is: the paper's, or a control's.
         name: of the corpus.
         resamples: of the bootstrap.
         confidence: of the intervals.
         seed: of the draws.
     """
     read = {method_of(path): read_scores(path) for path in scores}
+    positive = read["cEB-R"]["sum"] > 0
+    for table in read.values():
+        table["positive"] = table["box"].where(positive)
     draws = {"resamples": resamples, "level": confidence, "seed": seed}
     rows: list[dict[str, Any]] = []
     for method in TABLE1:
@@ -87,13 +94,15 @@ def tabulate_pointing(
             | interval_columns("accuracy", mean_interval(table, "box", draws))
             | interval_columns("by_class", mean_interval(table, "box", draws, by_class=True))
             | interval_columns("wide", mean_interval(table, "box_wide", draws))
+            | interval_columns("positive", mean_interval(table, "positive", draws))
         )
-    for first, second, claim in CLAIMS:
+    for first, second, claim, whose in CLAIMS:
         found = difference(read[first], read[second], "box", draws)
         rows.append(
             {"row": f"{first} minus {second}", "kind": "paired difference", "corpus": name}
             | interval_columns("accuracy", found)
-            | {"claim": claim, "verdict": verdict(found)}
+            | interval_columns("positive", difference(read[first], read[second], "positive", draws))
+            | {"claim": claim, "whose": whose, "verdict": verdict(found)}
         )
     rows += [
         {"row": method, "kind": "published (Bargal et al. 2018, Table 1)", "corpus": "ucf101",
@@ -131,17 +140,3 @@ def difference(
     one, clips = clustered_mean_of(first.loc[there, measure].to_numpy(), first.loc[there, "clip"])
     two, _ = clustered_mean_of(second.loc[there, measure].to_numpy(), second.loc[there, "clip"])
     return paired_bootstrap([one], [two], clips=clips, **draws)["mean"]
-
-
-def verdict(found: Interval) -> str:
-    """What an interval says of the claim that the difference is above 0."""
-    if found.low > 0:
-        return "confirmed"
-    return "refuted" if found.high < 0 else "undecided"
-
-
-def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:
-    """An interval as columns of a table."""
-    if interval is None:
-        return {}
-    return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}

@@ -4,7 +4,7 @@ Insertion and deletion: does the network's answer hang on what a map marks? Fram
 frames alike, are taken away from the clip (or put back into an empty one) in the order of the map,
 and the LRCN's probability of the asked action is read: a good map makes it fall early (a small area
 under `deletion`) and come back early (a large one under `insertion`). In time frames are ordered by
-the sums of their maps, in space blocks of each frame by their values.
+the sums of their maps, in space blocks by their values, the same share of every frame.
 
 Likeness: does the map hang on the network? Spearman's correlation of an item's maps with those that
 remain when the weights of the classifier, the LSTM or the CNN are scrambled, or when the network
@@ -25,6 +25,7 @@ import torch
 from scipy.stats import rankdata
 from torch import Tensor
 
+from seewhy.device import choose_device
 from seewhy.files import whole_file
 from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.clips import ClipFile
@@ -57,6 +58,7 @@ def probe_method(
     layer: str,
     items: int,
     seed: int = 0,
+    device: str = "auto",
 ) -> None:
     """Probe one method.
 
@@ -73,8 +75,10 @@ def probe_method(
         layer: of the CNN.
         items: how many, drawn with `seed`: the same for every method.
         seed: of the draw, and of the order of equal values.
+        device: ``cpu``, ``cuda`` or ``auto``.
     """
-    networks = load_action_network(cnn), load_action_network(lrcn)
+    on = choose_device(device)
+    networks = load_action_network(cnn).to(on), load_action_network(lrcn).to(on)
     reader = networks[1]
     file = ClipFile(frames)
     table = items_of(corpus, file, reader.classes)
@@ -86,10 +90,10 @@ def probe_method(
     bar = progress(what=f"probes of {method}", total=len(chosen), unit="item")
     for number in chosen:
         item = table.iloc[number]
-        clip = reader.preprocess(file.steps([item["row"]], steps))
+        clip = reader.preprocess(file.steps([item["row"]], steps)).to(on)
         target = reader.index(item["action"])
         maps, *others = (
-            one.maps(network, clip, torch.tensor([target]), layer=layer)[0]
+            one.maps(network, clip, torch.tensor([target], device=on), layer=layer)[0]
             for one, network in asked
         )
         found = dict(zip(CURVES, areas(reader, clip[0], target, maps, seed=seed), strict=True))
@@ -124,7 +128,7 @@ def areas(
 
 def spearman(maps: Tensor, other: Tensor) -> float:
     """Correlation of the ranks of all pixels; NaN where one of the two is constant."""
-    a, b = (rankdata(one.double().numpy().ravel()) for one in (maps, other))
+    a, b = (rankdata(one.double().cpu().numpy().ravel()) for one in (maps, other))
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a @ a) * (b @ b)))
     return float(a @ b) / spread if spread > 0 else float("nan")

@@ -1,4 +1,7 @@
-"""Film strips and a moving picture of maps on test clips that the LRCN gets right."""
+"""Film strips and a moving picture of maps on the test clips that the LRCN is surest of.
+
+(The clip with two actors is the first there is, whatever the LRCN says of it.)
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from seewhy.grounding.clips import ClipFile
 from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.grounded import read_maps
 from seewhy.grounding.items import Scenery, items_of
+from seewhy.grounding.networks import ActionNetwork
 from seewhy.saliency_figures import Row, animate, film_strip
 
 SHOWN = 8  # frames of a clip in a strip
@@ -46,14 +50,14 @@ def draw_strips(
         steps: frames of a clip that it reads.
 
     Raises:
-        InputError: no clip is named rightly.
+        InputError: no clip shows one known action.
     """
     network = load_action_network(lrcn)
     file = ClipFile(frames)
     items = items_of(corpus, file, network.classes)
     alone, together = _chosen(network, file, items, steps)
     if not alone:
-        raise InputError(f"{lrcn}: names not one clip of {frames} rightly; train it longer")
+        raise InputError(f"{frames}: not one clip shows one action that the network knows")
     wanted = sorted({*alone, *together})
     drawn = {method: _maps_of(path, len(items), wanted) for method, path in maps.items()}
     with Scenery(corpus, file, steps) as scenery:
@@ -83,19 +87,20 @@ def draw_strips(
 
 
 def _chosen(
-    network: torch.nn.Module, file: ClipFile, items: pd.DataFrame, steps: int
+    network: ActionNetwork, file: ClipFile, items: pd.DataFrame, steps: int
 ) -> tuple[list[int], list[int]]:
-    """Items that the network names rightly, of as many actions, and both of a two-actor clip."""
+    """Items of clips with one action, each of another, the most probable to the network first; and
+    both items of a clip with two.
+    """
     single = items[items["partner"] == 0].drop_duplicates("clip", keep=False)
     rows = single["row"].to_numpy()
-    said = [
-        network.probabilities(h).argmax(dim=1) for h in encode_clips(network, file, rows, steps)
-    ]
-    names = np.array([network.classes[int(k)] for k in torch.cat(said)]) if len(rows) else []
-    right = single[names == single["action"]].drop_duplicates("action")
+    said = [network.probabilities(h) for h in encode_clips(network, file, rows, steps)]
+    p = torch.cat(said)[torch.arange(len(rows)), [network.index(a) for a in single["action"]]]
+    order = (-p).argsort(stable=True).tolist()
+    best = single.iloc[order].drop_duplicates("action")
     pairs = items[items["partner"] > 0]
     first = pairs[pairs["clip"] == pairs["clip"].iloc[0]] if len(pairs) else pairs
-    return right.index.tolist(), first.index.tolist()
+    return best.index.tolist(), first.index.tolist()
 
 
 def _maps_of(path: str | Path, items: int, wanted: list[int]) -> dict[int, np.ndarray]:

@@ -30,7 +30,6 @@ from seewhy.grounding.localise import (
     temporal_hits,
     thresholded,
 )
-from seewhy.grounding.pointing_table import verdict
 from seewhy.grounding.timing import (
     CNN_PROBABILITY,
     MAPS,
@@ -49,6 +48,7 @@ from seewhy.grounding.timing import (
 from seewhy.grounding.untrimmed import UntrimmedFile
 from seewhy.scores.bootstrap import Interval, Score, bootstrap_interval
 from seewhy.scores.clusters import cluster_mean_interval
+from seewhy.scores.columns import verdict
 from seewhy.scores.detection import ACTIVITYNET, THUMOS14, activitynet, temporal_iou, thumos14
 
 log = logging.getLogger(__name__)
@@ -76,14 +76,14 @@ PUBLISHED_DETECTION = {
     "cEB-R": 0.579,
 }
 OURS = ("cEB-R, rule gates-const", "cEB-R, seed all")
-# First, second, and what the paper (or the design, for the last two) says of first minus second.
+# The first less the second, and what the paper says of it, or a control asks.
 CLAIMS = (
-    ("cEB-R", "peak probability", "cEB-R points as well as the probability, or better"),
-    ("cEB-R", "EB-R", "contrast helps"),
-    ("peak probability + cEB-R, either peak", "cEB-R", "both together beat cEB-R"),
-    ("peak probability + cEB-R, peak of the product", "cEB-R", "both together beat cEB-R"),
-    ("cEB-R", "peak CNN margin, frame by frame", "recurrence helps"),
-    ("cEB-R", "mean time profile of EB-R", "cEB-R tells more than its prior"),
+    ("cEB-R", "peak probability", "cEB-R points as well as the probability, or better", "paper"),
+    ("cEB-R", "EB-R", "contrast helps", "paper"),
+    ("peak probability + cEB-R, either peak", "cEB-R", "both together beat cEB-R", "paper"),
+    ("peak probability + cEB-R, peak of the product", "cEB-R", "both together beat cEB-R", "paper"),
+    ("cEB-R", "peak CNN margin, frame by frame", "recurrence helps", "control"),
+    ("cEB-R", "mean time profile of EB-R", "cEB-R tells more than a prior", "control"),
 )
 
 Array = np.ndarray
@@ -239,12 +239,12 @@ def pointing_rows(
             figures |= _columns("over chance", over)
         rows.append({"row": row, "kind": kind, **about, **figures})
     found = pointing_hits(signals, items, alone)
-    for first, second, claim in CLAIMS:
+    for first, second, claim, whose in CLAIMS:
         (_, one, chance), (_, two, other) = found[first], found[second]
         # Over chance, since one of two guesses hits more often than one.
         interval = cluster_mean_interval((one - chance) - (two - other), videos, **bootstrap)
         row = {"row": f"{first} minus {second}", "kind": "paired difference", **about}
-        said = {"claim": claim, "verdict": verdict(interval)}
+        said = {"claim": claim, "whose": whose, "verdict": verdict(interval)}
         rows.append(row | _columns("over chance", interval) | said)
     return rows
 
