@@ -353,6 +353,20 @@ def test_all_of_table_5(world, trained, tmp_path, asked):
     assert (tmp_path / "words.png").stat().st_size > 5000
 
 
+def test_captions_that_name_nothing_leave_the_human_ones(world, trained, tmp_path):
+    said = {c: "nothing at all" for c in CLIPS if c.startswith("test")}
+    (tmp_path / "said.jsonl").write_text(
+        "".join(json.dumps({"clip": c, "caption": text}) + "\n" for c, text in said.items())
+    )
+    ground_phrases(
+        trained, world / "corpus", world / "test.h5", tmp_path / "said.jsonl",
+        tmp_path / "scores.csv", tmp_path / "maps.h5", steps=FRAMES, count=100,
+    )  # fmt: skip
+    tabulate_phrases(tmp_path / "scores.csv", tmp_path / "table5.csv", name="made up", resamples=20)
+    draw_words(tmp_path / "maps.h5", tmp_path / "words.png")
+    assert (tmp_path / "words.png").stat().st_size > 5000
+
+
 def test_padding_behind_a_caption_changes_nothing(world, trained):
     """Phrases of captions of unlike length in one batch get the maps they get alone."""
     file = ClipFile(world / "test.h5")

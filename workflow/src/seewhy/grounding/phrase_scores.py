@@ -77,9 +77,10 @@ def ground_phrases(
         captions: generated ones of its clips (`caption_by_words`).
         scores: CSV, see the module, with the columns `block`, `row`, `clip`, `phrase` (number) and
             `group` before.
-        maps: HDF5 with cEB-R of every noun of a few generated captions, for the figure: a group a
-            noun, in the order of the captions, with `frames`, `maps` and `masks` ``[steps, h, w]``
-            (those of its thing) and the attributes `clip`, `caption` and `word`.
+        maps: HDF5 with cEB-R of every noun of a few generated captions, for the figure (of human
+            ones, where no generated noun names what is there): a group a noun, in the order of the
+            captions, with `frames`, `maps` and `masks` ``[steps, h, w]`` (those of its thing) and
+            the attributes `clip`, `caption` and `word`.
         steps: frames of a clip (of clips that have fewer: those).
         count: human phrases that name things; the clips are drawn by `seed`, and are the same in
             all rows.
@@ -102,11 +103,13 @@ def ground_phrases(
     log.info("%d clips, %d human phrases, %d generated", len(clips), len(linked), len(spoken))
     tables = [there.assign(block=GENERATED, row="nouns there")]
     with PhraseTruth(corpus, file, steps) as truth:
+        examples = None
         for block, phrases in {HUMAN: linked, GENERATED: spoken}.items():
             asks = Asks(captioner, vocabulary, phrases, asked=asked, layer=layer, seed=seed)
+            examples = asks if phrases else examples
             for row, items in score_phrases(asks, file, truth, steps, what=block).items():
                 tables.append(items.assign(block=block, row=row))
-        _keep_examples(maps, asks, file, truth, steps)
+        _keep_examples(maps, examples, file, truth, steps)
     columns = ["block", "row", "clip", "phrase", "group", "box", "mask", "two"]
     table = pd.concat(tables)[columns]
     table["phrase"] = table["phrase"].astype("Int64")
