@@ -12,8 +12,7 @@ from seewhy.files import whole_file
 from seewhy.grounding.answers import right_answers
 from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.pointing_table import difference, mean_interval, read_scores
-from seewhy.scores.bootstrap import paired_bootstrap
-from seewhy.scores.clusters import cluster_mean_interval, clustered_mean_of
+from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns
 
 # Yamashita et al., section 3: UCF11, 1,200 videos to train on, 400 to test.
@@ -81,9 +80,8 @@ def tabulate_gradcam(
         )  # fmt: skip
     names = {column: row for row, column in NETWORKS.items()}
     for first, second in DIFFERENCES:
-        one, clips = clustered_mean_of(unseen[first].to_numpy(), unseen["clip"])
-        two, _ = clustered_mean_of(unseen[second].to_numpy(), unseen["clip"])
-        found = paired_bootstrap([one], [two], clips=clips, **draws)["mean"]
+        gain = (unseen[first] - unseen[second]).to_numpy()
+        found = cluster_mean_interval(gain, unseen["clip"], **draws)
         rows.append(
             {"row": f"{names[first]} minus {names[second]}", "kind": "paired difference",
              "corpus": name, "clips": len(unseen)} | interval_columns("accuracy", found)

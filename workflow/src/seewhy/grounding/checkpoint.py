@@ -57,15 +57,7 @@ def load_action_network(path: str | Path) -> ActionNetwork:
     Raises:
         InputError: missing, cut short, or something else.
     """
-    tensors, about = _read(path, "action", "train_action_networks")
-    network = vgg_action_network(
-        VGGShape.of(about["vgg"], size=about["vgg"]["size"]),
-        about["classes"],
-        hidden=about["hidden"],
-        lags=about["lags"],
-    )
-    load_into(network, tensors, path, "an action network")
-    return network.eval()
+    return _load_action(path)[0]
 
 
 def load_cnn(path: str | Path) -> tuple[VGG, VGGShape]:
@@ -74,8 +66,18 @@ def load_cnn(path: str | Path) -> tuple[VGG, VGGShape]:
     Raises:
         InputError: missing, cut short, or something else.
     """
-    _, about = _read(path, "action", "train_action_networks")
-    return load_action_network(path).cnn, VGGShape.of(about["vgg"], size=about["vgg"]["size"])
+    network, shape = _load_action(path)
+    return network.cnn, shape
+
+
+def _load_action(path: str | Path) -> tuple[ActionNetwork, VGGShape]:
+    tensors, about = _read(path, "action", "train_action_networks")
+    shape = VGGShape.of(about["vgg"], size=about["vgg"]["size"])
+    network = vgg_action_network(
+        shape, about["classes"], hidden=about["hidden"], lags=about["lags"]
+    )
+    load_into(network, tensors, path, "an action network")
+    return network.eval(), shape
 
 
 def load_word_network(path: str | Path) -> tuple[MeanPoolCaptioner, Vocabulary]:

@@ -46,9 +46,9 @@ from seewhy.grounding.timing import (
     read_signals,
 )
 from seewhy.grounding.untrimmed import UntrimmedFile
-from seewhy.scores.bootstrap import Interval, Score, bootstrap_interval
+from seewhy.scores.bootstrap import Score, bootstrap_interval
 from seewhy.scores.clusters import cluster_mean_interval
-from seewhy.scores.columns import verdict
+from seewhy.scores.columns import interval_columns, verdict
 from seewhy.scores.detection import ACTIVITYNET, THUMOS14, activitynet, temporal_iou, thumos14
 
 log = logging.getLogger(__name__)
@@ -231,21 +231,21 @@ def pointing_rows(
     videos = signals.pairs["video"].to_numpy()[items.pair]
     about = {**about, "intervals": len(items.pair), "left out": unknown + items.outside}
     rows = []
-    for row, (kind, hits, chance) in pointing_hits(signals, items, alone).items():
+    found = pointing_hits(signals, items, alone)
+    for row, (kind, hits, chance) in found.items():
         accuracy = cluster_mean_interval(hits, videos, **bootstrap)
-        figures = _columns("accuracy", accuracy)
+        figures = interval_columns("accuracy", accuracy)
         if not np.isnan(chance).any():
             over = cluster_mean_interval(hits - chance, videos, **bootstrap)
-            figures |= _columns("over chance", over)
+            figures |= interval_columns("over chance", over)
         rows.append({"row": row, "kind": kind, **about, **figures})
-    found = pointing_hits(signals, items, alone)
     for first, second, claim, whose in CLAIMS:
         (_, one, chance), (_, two, other) = found[first], found[second]
         # Over chance, since one of two guesses hits more often than one.
         interval = cluster_mean_interval((one - chance) - (two - other), videos, **bootstrap)
         row = {"row": f"{first} minus {second}", "kind": "paired difference", **about}
         said = {"claim": claim, "whose": whose, "verdict": verdict(interval)}
-        rows.append(row | _columns("over chance", interval) | said)
+        rows.append(row | interval_columns("over chance", interval) | said)
     return rows
 
 
@@ -360,17 +360,17 @@ def detection_rows(
         means = bootstrap_interval(scores, clips=len(videos), **bootstrap)
         figures = {}
         for figure, interval in means.items():
-            figures |= _columns(figure, interval)
+            figures |= interval_columns(figure, interval)
         errors = np.stack([boundary_errors(truth.table, found) for found in tables])
         overlapped = ~np.isnan(errors)
         with_error = np.where(overlapped.any(axis=0), np.nansum(errors, axis=0), np.nan)
         with_error = with_error / np.maximum(overlapped.sum(axis=0), 1) * signals.rate
         figures |= {"detections": round(np.mean([len(found) for found in tables]))}
         found = cluster_mean_interval(overlapped.mean(axis=0), of_video, **bootstrap)
-        figures |= _columns("overlapped", found)
+        figures |= interval_columns("overlapped", found)
         if len(set(of_video[~np.isnan(with_error)])) > 1:
             error = cluster_mean_interval(with_error, of_video, **bootstrap)
-            figures |= _columns("boundary error", error)
+            figures |= interval_columns("boundary error", error)
         rows.append({"row": row, "kind": kind, **about, **figures})
     return rows
 
@@ -389,7 +389,3 @@ def _scores(
         return {**first.weighted(times), **shown, "ActivityNet average mAP": average}
 
     return score
-
-
-def _columns(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
