@@ -1,0 +1,323 @@
+"""Concept sets on disk, in the format of Broden: which labels each pixel of each image has.
+
+A folder with
+
+    index.csv      image,split,ih,iw,sh,sw,<one column a category>; a cell holds, separated by `;`,
+                   the file of a mask of sh x sw pixels (label = red + 256 * green), or a number, a
+                   label of the whole image; empty: the category was not annotated in this image
+    label.csv      number,name,category,frequency,coverage,syns; category as `object(12);part(3)`
+    category.csv   name,first,last,count,frequency
+    c_<category>.csv   code,number,name,frequency,coverage
+    images/        the images and the masks, at the paths that index.csv gives
+
+One more column of index.csv, `group`, is ours and optional: images of a group (the frames of a
+clip) are drawn together when intervals are made. Without it every image is its own group.
+
+A name that occurs in two categories has one number; its *primary* category is the one in which it
+covers the most (the later of category.csv where they tie), as in the reference.
+
+Reference: Bau, D., Zhou, B., Khosla, A., Oliva, A., Torralba, A. Network dissection: quantifying
+interpretability of deep visual representations. CVPR 2017, and its code's format (joinseg.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from seewhy.errors import InputError
+from seewhy.files import whole_folder
+
+Array = np.ndarray
+SIZES = ("ih", "iw", "sh", "sw")
+_LARGEST = 256 * 256 - 1
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of one image.
+
+    Attributes:
+        planes: [k, sh, sw] int32, labels of single pixels, 0 for none; a pixel may have several.
+        whole: labels of the whole image.
+    """
+
+    planes: Array
+    whole: tuple[int, ...]
+
+
+class ConceptSet:
+    """Reads a concept set.
+
+    Args:
+        folder: see the module's docstring.
+
+    Attributes:
+        names: name of each label number; names[0] is empty: no label.
+        categories: names of the categories, in the order of category.csv.
+        category: [labels] index into `categories` of each label's primary one; -1 for label 0.
+        groups: [images] the number of each image's group.
+
+    Raises:
+        InputError: a file or a column that is missing, or a number that makes no sense.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        index = _read(self.folder / "index.csv", ("image", *SIZES))
+        label = _read(self.folder / "label.csv", ("number", "name", "category"))
+        category = _read(self.folder / "category.csv", ("name",))
+        self.categories = [name for name in category["name"] if name in index]
+        if not self.categories:
+            raise InputError(
+                f"{self.folder / 'index.csv'}: has no column of a category of category.csv "
+                f"({', '.join(category['name'])})"
+            )
+        numbers = _whole_numbers(self.folder / "label.csv", label["number"])
+        self.names = [""] * (int(numbers.max(initial=0)) + 1)
+        for number, name in zip(numbers, label["name"], strict=True):
+            self.names[number] = str(name)
+        self.category = self._primary(numbers, label["category"])
+        sizes = [_whole_numbers(self.folder / "index.csv", index[key]) for key in SIZES]
+        self._sizes = np.stack(sizes, 1)
+        self.images: list[str] = index["image"].tolist()
+        self._cells = {name: index[name].tolist() for name in self.categories}
+        grouping = index["group"] if "group" in index else pd.Series(range(len(index)))
+        self.groups = pd.factorize(grouping)[0]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def number(self, name: str) -> int:
+        """Number of the label of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        if not name or name not in self.names:
+            raise InputError(f"{self.folder}: has no concept {name!r}")
+        return self.names.index(name)
+
+    def mask_size(self, i: int) -> tuple[int, int]:
+        """Height and width of the masks of image `i`, pixels."""
+        return int(self._sizes[i, 2]), int(self._sizes[i, 3])
+
+    def image(self, i: int) -> Array:
+        """Image `i`: [ih, iw, 3] uint8."""
+        return _picture(self.folder / "images" / self.images[i])
+
+    def labels(self, i: int) -> Labels:
+        """Labels of image `i`; a number above those of label.csv is refused."""
+        height, width = self.mask_size(i)
+        planes, whole = [], []
+        for category in self.categories:
+            for item in filter(None, self._cells[category][i].split(";")):
+                if item.isdigit():
+                    whole.append(self._known(int(item), self.folder / "index.csv"))
+                    continue
+                path = self.folder / "images" / item
+                red, green = np.moveaxis(_picture(path).astype(np.int32), 2, 0)[:2]
+                if red.shape != (height, width):
+                    raise InputError(
+                        f"{path}: is {red.shape[1]} x {red.shape[0]} pixels, index.csv says "
+                        f"{width} x {height}"
+                    )
+                planes.append(red + 256 * green)
+                self._known(int(planes[-1].max(initial=0)), path)
+        empty = np.zeros((0, height, width), np.int32)
+        return Labels(np.stack(planes) if planes else empty, tuple(dict.fromkeys(whole)))
+
+    def _known(self, number: int, path: Path) -> int:
+        if number >= len(self.names):
+            raise InputError(
+                f"{path}: has the label {number}, label.csv none above {len(self.names) - 1}"
+            )
+        return number
+
+    def _primary(self, numbers: Array, listed: Sequence[str]) -> Array:
+        """Primary category of each label: by coverage, where c_<category>.csv tell, else the first
+        one that label.csv lists.
+        """
+        best = np.full(len(self.names), -1)
+        for number, text in zip(numbers, listed, strict=True):
+            first = re.sub(r"\(.*", "", str(text).split(";")[0])
+            if first in self.categories:
+                best[number] = self.categories.index(first)
+        covered = np.zeros(len(self.names))
+        for c, category in enumerate(self.categories):
+            path = self.folder / f"c_{category}.csv"
+            if not path.exists():
+                continue
+            table = _read(path, ("number", "coverage"))
+            for number, coverage in zip(
+                _whole_numbers(path, table["number"]), table["coverage"], strict=True
+            ):
+                if self._known(number, path) > 0 and float(coverage) >= covered[number]:
+                    best[number], covered[number] = c, float(coverage)
+        return best
+
+
+class ConceptWriter:
+    """Writes a concept set, image by image; the folder appears when the block ends well.
+
+    Args:
+        folder: where.
+        names: the label names of each category; label numbers are dealt in this order, and a name
+            that occurs in two categories has one number.
+
+    Raises:
+        InputError: more labels than a mask can hold (65,535).
+    """
+
+    def __init__(self, folder: str | Path, names: Mapping[str, Sequence[str]]) -> None:
+        self._folder, self._names = Path(folder), {k: list(v) for k, v in names.items()}
+        every = list(dict.fromkeys(name for group in names.values() for name in group))
+        if len(every) > _LARGEST:
+            raise InputError(f"{folder}: {len(every)} labels, a mask holds at most {_LARGEST}")
+        self.numbers = {name: number for number, name in enumerate(every, 1)}
+        self._rows: list[dict] = []
+        self._frequency = {c: np.zeros(len(every) + 1, int) for c in names}
+        self._coverage = {c: np.zeros(len(every) + 1) for c in names}
+
+    def __enter__(self) -> ConceptWriter:
+        self._context = whole_folder(self._folder)
+        self._temporary = self._context.__enter__()
+        return self
+
+    def __exit__(self, kind, error, trace) -> bool | None:
+        if kind is None:
+            self._write_tables()
+        return self._context.__exit__(kind, error, trace)
+
+    def add(
+        self,
+        name: str,
+        image: Array,
+        *,
+        masks: Mapping[str, Array] | None = None,
+        whole: Mapping[str, Sequence[str]] | None = None,
+        size: tuple[int, int] | None = None,
+        split: str = "train",
+        group: str = "",
+    ) -> None:
+        """Add an image.
+
+        Args:
+            name: path below ``images/`` without suffix, such as `puppets/00012`.
+            image: [ih, iw, 3] uint8.
+            masks: of each category annotated by the pixel, [k, sh, sw] int: 0 for none, else one
+                more than the place in the category's names; planes without any label are kept, for
+                they say that the category was looked for.
+            whole: of each category annotated by the image, names.
+            size: sh, sw, where there are no masks; by default those of the image.
+            split: of index.csv.
+            group: images with the same group are drawn together; by default alone.
+        """
+        masks, whole = dict(masks or {}), dict(whole or {})
+        shapes = {mask.shape[-2:] for mask in masks.values()} or {size or image.shape[:2]}
+        if len(shapes) > 1:
+            raise InputError(f"{name}: masks of different sizes {sorted(shapes)}")
+        (height, width) = shapes.pop()
+        images = self._temporary / "images"
+        (images / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(images / f"{name}.png", compress_level=1)
+        row = dict(zip(SIZES, (*image.shape[:2], height, width), strict=True))
+        row |= {"image": f"{name}.png", "split": split, "group": group or name}
+        for category, names in self._names.items():
+            cells, seen = [], np.zeros(len(self.numbers) + 1)
+            table = np.array([0, *(self.numbers[n] for n in names)], np.int32)
+            labelled = table[masks.get(category, np.zeros((0, height, width), int))]
+            for k, plane in enumerate(labelled):
+                cells.append(f"{name}_{category}{f'_{k}' if k else ''}.png")
+                _write_mask(images / cells[-1], plane)
+            for number in np.unique(labelled):
+                seen[number] = (labelled == number).any(0).mean()
+            for item in whole.get(category, ()):
+                cells.append(str(self.numbers[item]))
+                seen[self.numbers[item]] = 1
+            seen[0] = 0
+            row[category] = ";".join(cells)
+            self._frequency[category] += seen > 0
+            self._coverage[category] += seen
+        self._rows.append(row)
+
+    def _write_tables(self) -> None:
+        folder, names = self._temporary, ["", *self.numbers]
+        columns = ["image", "split", *SIZES, *self._names, "group"]
+        pd.DataFrame(self._rows, columns=columns).to_csv(folder / "index.csv", index=False)
+        labels, categories = [], []
+        for name, number in self.numbers.items():
+            where = [(f[number], c) for c, f in self._frequency.items() if name in self._names[c]]
+            where.sort(key=lambda item: -item[0])
+            listed = ";".join(f"{c}({f})" for f, c in where)
+            covered = sum(c[number] for c in self._coverage.values())
+            labels.append((number, name, listed, sum(f for f, _ in where), f"{covered:.6f}", ""))
+        for category, own in self._names.items():
+            numbers = [self.numbers[name] for name in own]
+            frequency = self._frequency[category][numbers]
+            order = np.argsort(-frequency, kind="stable")
+            rows = [
+                (code, numbers[i], own[i], frequency[i], self._coverage[category][numbers[i]])
+                for code, i in enumerate(order, 1)
+            ]
+            pd.DataFrame(rows, columns=["code", "number", "name", "frequency", "coverage"]).to_csv(
+                folder / f"c_{category}.csv", index=False
+            )
+            span = (min(numbers), max(numbers)) if numbers else (0, 0)
+            categories.append((category, *span, len(numbers), int(frequency.sum())))
+        assert len(names) == len(labels) + 1
+        pd.DataFrame(
+            labels, columns=["number", "name", "category", "frequency", "coverage", "syns"]
+        ).to_csv(folder / "label.csv", index=False)
+        pd.DataFrame(categories, columns=["name", "first", "last", "count", "frequency"]).to_csv(
+            folder / "category.csv", index=False
+        )
+
+
+def _write_mask(path: Path, labels: Array) -> None:
+    rgb = np.zeros((*labels.shape, 3), np.uint8)
+    rgb[..., 0], rgb[..., 1] = labels % 256, labels // 256
+    Image.fromarray(rgb).save(path, compress_level=1)
+
+
+def _picture(path: Path) -> Array:
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file, though index.csv names it") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path}: not a whole image ({error}); get it again") from None
+
+
+def _read(path: Path, needs: Sequence[str]) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; a concept set has index.csv, label.csv, category.csv and "
+            "images/"
+        ) from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table ({error})") from None
+    missing = [name for name in needs if name not in table]
+    if missing:
+        raise InputError(f"{path}: has no column {', '.join(missing)}")
+    return table
+
+
+def _whole_numbers(path: Path, column: pd.Series) -> Array:
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = ~(numbers >= 0) | (numbers % 1 != 0)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{path}: line {row + 2}: {column.name} {column.iloc[row]!r} is not a whole number"
+        )
+    return numbers.to_numpy(np.int64)

@@ -1,0 +1,431 @@
+"""Dissecting a layer: for each unit, the concepts at whose pixels it fires.
+
+    network = load_network("models/dissection/seed0.safetensors")
+    found = dissect_layer(network, "block4", ConceptSet("data/dissection/sets/combined"))
+    write_tally("tally.csv", found)
+
+Two passes over the images (Bau et al. 2017, section 2): the first finds each unit's threshold T_u,
+the level that its activations exceed in 0.5% of all cells, exactly; the second counts, see
+`seewhy.dissection.counting`. No feature map is stored: memory is that of 0.5% of the cells and of
+the counts, whatever the number of images.
+
+The null: the same maps counted against the labels of another image. What a unit's best IoU is
+then, it owes to the shapes and places of things in general. Images are visited in an order drawn
+once, and in a batch of b images map i meets the labels of image i + r, for r = 1 … `nulls`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seewhy.backbones.weights import digest_of_tensors
+from seewhy.device import choose_device
+from seewhy.dissection.counting import Counter, Counts, list_labels
+from seewhy.dissection.layers import outputs_of
+from seewhy.dissection.moments import Moments
+from seewhy.dissection.quantiles import Quantile
+from seewhy.dissection.sets import Concepts
+from seewhy.dissection.upsampling import Axis, Field, axis
+from seewhy.errors import InputError
+from seewhy.files import open_hdf5, whole_file
+from seewhy.progress import progress
+from seewhy.resume import Unfinished
+
+Array = np.ndarray
+Prepare = Callable[[Array], Tensor]
+_SAVE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class How:
+    """Settings of a dissection.
+
+    Attributes:
+        level: of the thresholds; Bau et al. 2017: 0.995; what their code reads out: 0.994995.
+        semantics: see `seewhy.dissection.counting`.
+        upsampling: see `seewhy.dissection.upsampling`.
+        groups: of images, that counts are kept apart for; intervals draw groups.
+        nulls: rounds of the null; at most a batch less one.
+        batch: images a forward pass.
+        top: images kept for each unit.
+        seed: of the order in which images are visited.
+    """
+
+    level: float = 0.995
+    semantics: str = "netdissect"
+    upsampling: str = "lite"
+    groups: int = 40
+    nulls: int = 20
+    batch: int = 100
+    top: int = 48
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("groups", "batch", "top"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)!r} must be 1 or more")
+        if not 0 <= self.nulls < self.batch:
+            raise InputError(
+                f"nulls {self.nulls!r} must be 0 or more, and less than batch, {self.batch}"
+            )
+
+
+@dataclass
+class Dissection:
+    """All that was counted of a layer; :func:`seewhy.dissection.tally.tally` reads it.
+
+    Attributes:
+        names, categories, category: of the concept set.
+        thresholds: T_u, [units] float64.
+        counts: see there.
+        correlation: [units, labels] Pearson correlation over the pixels of activation and label,
+            in the images that speak of the label's category; NaN where either never varies.
+        null: [nulls, units, categories] best IoU of each unit in each category against other
+            images' labels.
+        top: [units, top] images in which the unit's greatest activation is the greatest, from the
+            first on; `top_value`, those activations.
+        about: layer, settings, sizes.
+    """
+
+    names: list[str]
+    categories: list[str]
+    category: Array
+    thresholds: Array
+    counts: Counts
+    correlation: Array
+    null: Array
+    top: Array
+    top_value: Array
+    about: dict[str, Any]
+
+    @property
+    def units(self) -> int:
+        """How many."""
+        return len(self.thresholds)
+
+
+def iou(both: Array, truth: Array, fired: Array, category: Array) -> Array:
+    """IoU[u, c] = I / (A_cat + G - I), eq. 1 of Bau et al. 2017; 0 where nothing was there.
+
+    Args:
+        both: I, [..., units, labels].
+        truth: G, [..., labels].
+        fired: A, [..., units, categories].
+        category: [labels] of each label, -1 for label 0, whose IoU is 0.
+    """
+    activation = fired[..., category]
+    union = activation + truth[..., None, :] - both
+    result = np.divide(both, union, out=np.zeros(both.shape), where=union > 0)
+    result[..., category < 0] = 0
+    return result
+
+
+class Tops:
+    """The images in which each unit is most active."""
+
+    def __init__(self, units: int, top: int) -> None:
+        self.image = torch.full((units, top), -1)
+        self.value = torch.full((units, top), -torch.inf)
+
+    def add(self, maps: Tensor, images: Array) -> None:
+        """Maps [n, units, h, w] of `images` [n]."""
+        value = torch.cat([self.value, maps.amax((2, 3)).T], 1)
+        image = torch.cat([self.image, torch.as_tensor(images).expand(len(value), -1)], 1)
+        self.value, kept = value.topk(self.value.shape[1], 1)
+        self.image = image.gather(1, kept)
+
+
+def dissect_layer(
+    network: nn.Module,
+    layer: str,
+    concepts: Concepts,
+    *,
+    how: How | None = None,
+    prepare: Prepare | None = None,
+    field: tuple[Field, Field] | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    output: str | Path | None = None,
+    resume: str | Path | None = None,
+) -> Dissection:
+    """Dissect one layer.
+
+    Args:
+        network: left as it is.
+        layer: name of a module whose output is [n, units, h, w].
+        concepts: the concept set.
+        how: settings.
+        prepare: makes the network's input of images [n, h, w, 3] uint8; by default float32
+            [n, 3, h, w] in 0 … 1.
+        field: receptive field of the layer's cells down and across, for upsampling `netdissect`.
+        device: cpu, cuda or auto.
+        workers: threads that read and count.
+        output: HDF5 file to write (:func:`read_dissection` reads it).
+        resume: folder for unfinished work, taken up after a kill; None: beside `output`.
+
+    Raises:
+        InputError: an unknown layer; no images; images of different sizes in one batch; NaN among
+            the activations.
+    """
+    how = how or How()
+    if not len(concepts):
+        raise InputError("the concept set has no images")
+    passes = _Passes(network, layer, concepts, how, prepare or _scaled, device, workers)
+    kept = None
+    if output is not None:
+        made_from = {
+            "network": digest_of_tensors(network.cpu()), "layer": layer, "how": vars(how),
+            "images": len(concepts), "labels": hashlib.sha256(
+                json.dumps([concepts.names, concepts.categories]).encode()).hexdigest(),
+        }  # fmt: skip
+        kept = Unfinished(output, resume, made_from, work=passes)
+        kept.take_up()
+    found = passes.run(field, lambda: kept.save([]) if kept else None)
+    if output is not None:
+        write_dissection(output, found)
+        kept.discard()
+    return found
+
+
+def _scaled(images: Array) -> Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+
+
+class _Passes:
+    """The two passes, and where they stand."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        layer: str,
+        concepts: Concepts,
+        how: How,
+        prepare: Prepare,
+        device: str,
+        workers: int | None,
+    ) -> None:
+        self._device = choose_device(device)
+        self._network, self._layer, self._prepare = network, layer, prepare
+        self._concepts, self._how, self._workers = concepts, how, workers
+        order = np.random.default_rng(how.seed).permutation(len(concepts))
+        self._batches = [
+            order[first : first + how.batch] for first in range(0, len(order), how.batch)
+        ]
+        self._done = 0  # batches, of both passes
+        self._quantile: Quantile | None = None
+        self._tops: Tops | None = None
+        self._counters: list[Counter] = []
+        self._moments: Moments | None = None
+        self._axes: dict[tuple[int, int, int, int], tuple[Axis, Axis]] = {}
+
+    # What is saved between batches: the passes know how to begin with all of it.
+    def state_dict(self) -> dict[str, Any]:
+        """Where the work stands."""
+        return {
+            "done": self._done,
+            "quantile": vars(self._quantile) if self._quantile else None,
+            "tops": vars(self._tops) if self._tops else None,
+            "counts": [_tensors(counter.counts) for counter in self._counters],
+            "thresholds": self._thresholds_tensor(),
+            "moments": self._moments.state_dict() if self._moments else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._done = state["done"]
+        if state["quantile"]:
+            self._quantile = Quantile.__new__(Quantile)
+            vars(self._quantile).update(state["quantile"])
+            self._tops = Tops(0, 1)
+            vars(self._tops).update(state["tops"])
+        if state["counts"]:
+            self._begin_counting(state["thresholds"].numpy())
+            for counter, saved in zip(self._counters, state["counts"], strict=True):
+                counter.counts = Counts(**{name: value.numpy() for name, value in saved.items()})
+            self._moments = Moments.of(state["moments"])
+
+    def _thresholds_tensor(self) -> Tensor | None:
+        return torch.from_numpy(self._counters[0].thresholds) if self._counters else None
+
+    def run(self, field: tuple[Field, Field] | None, save: Callable[[], None]) -> Dissection:
+        """Both passes from where they stand; `save` is called now and then."""
+        saved, half = time.monotonic(), len(self._batches)
+        bar = progress(
+            what=f"dissecting {self._layer}", total=2 * half, unit="batch", initial=self._done
+        )
+        network = self._network
+        before, was = next(network.parameters(), torch.zeros(0)).device, network.training
+        network.to(self._device).eval()
+        try:
+            with bar, torch.inference_mode(), outputs_of(network, [self._layer]) as found:
+                for images, batch in self._read(self._done):
+                    network(self._prepare(images).to(self._device))
+                    maps = found[self._layer].float().cpu()
+                    if torch.isnan(maps).any():
+                        raise InputError(f"layer {self._layer!r} gives NaN; look at the weights")
+                    if self._done < half:
+                        self._measure(maps, batch)
+                    else:
+                        self._count(maps.numpy(), batch, field, images.shape[1:3])
+                    self._done += 1
+                    bar.update()
+                    if time.monotonic() - saved > _SAVE_SECONDS:
+                        save()
+                        saved = time.monotonic()
+        finally:
+            network.to(before).train(was)
+        return self._result()
+
+    def _read(self, done: int) -> Iterator[tuple[Array, Array]]:
+        """Batches from number `done` on, read ahead: images [n, h, w, 3] and their numbers."""
+        batches = (self._batches * 2)[done:]
+        with ThreadPoolExecutor(self._workers or 2) as pool:
+            ahead = [pool.submit(self._images, batch) for batch in batches[:2]]
+            for k, batch in enumerate(batches):
+                images = ahead.pop(0).result()
+                if k + 2 < len(batches):
+                    ahead.append(pool.submit(self._images, batches[k + 2]))
+                yield images, batch
+
+    def _images(self, batch: Array) -> Array:
+        images = [self._concepts.image(int(i)) for i in batch]
+        shapes = {image.shape for image in images}
+        if len(shapes) > 1:
+            raise InputError(
+                f"images of different sizes ({', '.join(map(str, sorted(shapes)))}); bring them to "
+                "one size, or set batch to 1"
+            )
+        return np.stack(images)
+
+    def _measure(self, maps: Tensor, batch: Array) -> None:
+        units, cells = maps.shape[1], maps.shape[2] * maps.shape[3]
+        if self._quantile is None:
+            self._quantile = Quantile(units, cells * len(self._concepts), self._how.level)
+            self._tops = Tops(units, self._how.top)
+        self._quantile.add(maps.transpose(0, 1).flatten(1))
+        self._tops.add(maps, batch)
+
+    def _begin_counting(self, thresholds: Array) -> None:
+        concepts, how = self._concepts, self._how
+        self._counters = [
+            Counter(
+                thresholds, concepts.category, len(concepts.categories), semantics=how.semantics,
+                groups=how.groups if k == 0 else 1, workers=self._workers,
+            )
+            for k in range(1 + how.nulls)
+        ]  # fmt: skip
+        self._moments = Moments(len(thresholds), concepts.category, len(concepts.categories))
+
+    def _count(
+        self,
+        maps: Array,
+        batch: Array,
+        field: tuple[Field, Field] | None,
+        image_size: tuple[int, int],
+    ) -> None:
+        if not self._counters:
+            self._begin_counting(self._quantile.result().numpy())
+        labels = [self._concepts.labels(int(i)) for i in batch]
+        listed = [list_labels(one, len(self._concepts.names)) for one in labels]
+        sizes = [self._concepts.mask_size(int(i)) for i in batch]
+        axes = [self._axes_of(maps.shape[2:], size, field, image_size) for size in sizes]
+        groups = [int(self._concepts.groups[i]) % self._how.groups for i in batch]
+        self._counters[0].add(maps, listed, axes, groups)
+        self._moments.add(maps, listed, axes)
+        for r, counter in enumerate(self._counters[1:], 1):
+            other = [(i + r) % len(batch) for i in range(len(batch))]
+            fits = [i for i, j in enumerate(other) if i != j and sizes[i] == sizes[j]]
+            counter.add(
+                maps[fits], [listed[other[i]] for i in fits], [axes[i] for i in fits],
+                [0] * len(fits),
+            )  # fmt: skip
+
+    def _axes_of(
+        self,
+        cells: tuple[int, int],
+        mask: tuple[int, int],
+        field: tuple[Field, Field] | None,
+        image: tuple[int, int],
+    ) -> tuple[Axis, Axis]:
+        key = (*cells, *mask)
+        if key not in self._axes:
+            down, across = (
+                axis(n, m, way=self._how.upsampling, field=f, image=i)
+                for n, m, f, i in zip(cells, mask, field or (None, None), image, strict=True)
+            )
+            self._axes[key] = (down, across)
+        return self._axes[key]
+
+    def _result(self) -> Dissection:
+        concepts, first = self._concepts, self._counters[0]
+        null = np.zeros((len(self._counters) - 1, len(first.thresholds), len(concepts.categories)))
+        for r, counter in enumerate(self._counters[1:]):
+            counts = counter.counts
+            scores = iou(
+                counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0), concepts.category
+            )
+            for k in range(len(concepts.categories)):
+                null[r, :, k] = scores[:, concepts.category == k].max(1, initial=0)
+        for counter in self._counters:
+            counter.close()
+        return Dissection(
+            names=list(concepts.names),
+            categories=list(concepts.categories),
+            category=np.asarray(concepts.category),
+            thresholds=first.thresholds,
+            counts=first.counts,
+            correlation=self._moments.correlation(),
+            null=null,
+            top=self._tops.image.numpy(),
+            top_value=self._tops.value.numpy(),
+            about={"layer": self._layer, "images": len(concepts), **vars(self._how)},
+        )
+
+
+def _tensors(counts: Counts) -> dict[str, Tensor]:
+    return {f.name: torch.from_numpy(getattr(counts, f.name)) for f in fields(counts)}
+
+
+def write_dissection(path: str | Path, found: Dissection) -> None:
+    """Write a dissection as HDF5."""
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        text = h5py.string_dtype()
+        file.create_dataset("names", data=np.array(found.names, object), dtype=text)
+        file.create_dataset("categories", data=np.array(found.categories, object), dtype=text)
+        file.attrs["about"] = json.dumps(found.about, sort_keys=True)
+        arrays = {f.name: getattr(found.counts, f.name) for f in fields(found.counts)}
+        for name, value in arrays.items():
+            file.create_dataset(f"counts/{name}", data=value, compression="gzip", shuffle=True)
+        for name in ("category", "thresholds", "correlation", "null", "top", "top_value"):
+            file[name] = getattr(found, name)
+
+
+def read_dissection(path: str | Path) -> Dissection:
+    """Read what :func:`write_dissection` wrote.
+
+    Raises:
+        InputError: missing, cut short, or something else.
+    """
+    single = ("category", "thresholds", "correlation", "null", "top", "top_value")
+    parts = [f.name for f in fields(Counts)]
+    needs = ("names", "categories", *single, *(f"counts/{name}" for name in parts))
+    with open_hdf5(path, needs=needs) as file:
+        return Dissection(
+            names=list(file["names"].asstr()[:]),
+            categories=list(file["categories"].asstr()[:]),
+            counts=Counts(**{name: file[f"counts/{name}"][:] for name in parts}),
+            about=json.loads(file.attrs["about"]),
+            **{name: file[name][:] for name in single},
+        )

@@ -1,0 +1,106 @@
+"""The output of any layer of any network, by the layer's name, with the network left as it was.
+
+with outputs_of(network, ["layer3", "layer4"]) as found:
+    network(images)
+found["layer4"]  # [n, units, h, w]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import difflib
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from seewhy.errors import InputError
+
+
+def layer_of(network: nn.Module, name: str) -> nn.Module:
+    """The module of that name.
+
+    Raises:
+        InputError: there is none; the message gives the nearest names.
+    """
+    modules = dict(network.named_modules())
+    modules.pop("", None)
+    if name not in modules:
+        near = difflib.get_close_matches(name, modules, 5, 0.3) or list(modules)[:8]
+        raise InputError(f"the network has no layer {name!r}; near it: {', '.join(near)}")
+    return modules[name]
+
+
+@contextlib.contextmanager
+def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """Keep the outputs of layers at each forward pass within the block.
+
+    Args:
+        network: left as it was afterwards.
+        names: of its layers.
+
+    Yields:
+        The last output of each layer, once it has run: [n, units, h, w]; the activations of a
+        linear layer, [n, units], become maps of one cell.
+
+    Raises:
+        InputError: an unknown name; an output of another form.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str):
+        def hook(module: nn.Module, given: object, output: object) -> None:
+            if not isinstance(output, Tensor) or output.dim() not in (2, 4):
+                form = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+                raise InputError(
+                    f"layer {name!r} gives {form}; a dissection needs feature maps [n, units, h, w]"
+                )
+            found[name] = output.detach() if output.dim() == 4 else output.detach()[..., None, None]
+
+        return hook
+
+    handles = [layer_of(network, name).register_forward_hook(keep(name)) for name in names]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def randomised(network: nn.Module, images: Tensor, *, seed: int = 0) -> nn.Module:
+    """A copy with random weights of calibrated norms: what the architecture alone can do.
+
+    Convolutions and linear layers get normal weights, with the norm that each layer's trained
+    weights have; biases are 0. Batch norm scales by 1 and shifts by 0, and its means and variances
+    are those of `images`, layer by layer, so that no layer dies or runs away.
+
+    Args:
+        network: left as it is.
+        images: [n, …], as the network takes them.
+        seed: of the weights.
+    """
+    copied = copy.deepcopy(network)
+    generator = torch.Generator().manual_seed(seed)
+    norms = []
+    with torch.no_grad():
+        for module in copied.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.reset_running_stats()
+                module.momentum = None  # a plain mean over what passes
+                if module.affine:
+                    module.weight.fill_(1)
+                    module.bias.zero_()
+                norms.append(module)
+            elif isinstance(module, (nn.modules.conv._ConvNd, nn.Linear)):
+                weight = torch.randn(module.weight.shape, generator=generator)
+                weight *= module.weight.norm().cpu() / weight.norm()
+                module.weight.copy_(weight)
+                if module.bias is not None:
+                    module.bias.zero_()
+        copied.eval()
+        for module in norms:
+            module.train()
+        if norms:
+            copied(images)
+    return copied.eval()

@@ -1,0 +1,148 @@
+"""Concept sets made of others: two read as one, and one whose labels have changed places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from seewhy.dissection.concepts import Labels
+from seewhy.errors import InputError
+from seewhy.progress import progress
+
+Array = np.ndarray
+
+
+class Concepts(Protocol):
+    """What a dissection reads; `seewhy.dissection.concepts.ConceptSet` says what each part is."""
+
+    names: list[str]
+    categories: list[str]
+    category: Array
+    groups: Array
+
+    def __len__(self) -> int: ...
+
+    def image(self, i: int) -> Array:
+        """[ih, iw, 3] uint8."""
+        ...
+
+    def labels(self, i: int) -> Labels:
+        """Labels of the pixels and of the whole image."""
+        ...
+
+    def mask_size(self, i: int) -> tuple[int, int]:
+        """Height and width of the masks, pixels."""
+        ...
+
+
+class Combined:
+    """Several sets as one, one after another: Broden and action regions, say.
+
+    Labels of the same name are one; their primary category is that of the first set that has them.
+
+    Args:
+        sets: at least one.
+    """
+
+    def __init__(self, sets: Sequence[Concepts]) -> None:
+        if not sets:
+            raise InputError("a combined concept set needs at least one set")
+        self._sets = list(sets)
+        self._first = np.cumsum([0, *(len(one) for one in sets)])
+        self.names = list(dict.fromkeys(name for one in sets for name in one.names))
+        self.categories = list(dict.fromkeys(name for one in sets for name in one.categories))
+        self.category = np.full(len(self.names), -1)
+        self._new: list[Array] = []
+        for one in self._sets:
+            new = np.array([self.names.index(name) for name in one.names])
+            for old, number in enumerate(new):
+                if self.category[number] < 0 <= one.category[old]:
+                    self.category[number] = self.categories.index(one.categories[one.category[old]])
+            self._new.append(new)
+        past, groups = 0, []
+        for one in self._sets:
+            groups.append(one.groups + past)
+            past += int(one.groups.max(initial=-1)) + 1
+        self.groups = np.concatenate(groups)
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def _of(self, i: int) -> tuple[int, int]:
+        which = int(np.searchsorted(self._first, i, side="right")) - 1
+        return which, i - int(self._first[which])
+
+    def image(self, i: int) -> Array:
+        """Image `i`: [ih, iw, 3] uint8."""
+        which, own = self._of(i)
+        return self._sets[which].image(own)
+
+    def mask_size(self, i: int) -> tuple[int, int]:
+        """Height and width of the masks of image `i`."""
+        which, own = self._of(i)
+        return self._sets[which].mask_size(own)
+
+    def labels(self, i: int) -> Labels:
+        """Labels of image `i`, in the numbers of `names`."""
+        which, own = self._of(i)
+        labels, new = self._sets[which].labels(own), self._new[which]
+        planes = new[labels.planes].astype(np.int32)
+        return Labels(planes, tuple(int(new[w]) for w in labels.whole))
+
+
+class Shuffled:
+    """A set in which the labels of one category have changed places among the images.
+
+    Regions stay where they are and as often as it is there each name stays; which region bears
+    which name is chance. What a network then still seems to detect in this category, it owes to
+    there being so many names and regions, not to what they mean.
+
+    Args:
+        concepts: the set.
+        category: whose labels are dealt anew.
+        seed: of that.
+
+    Raises:
+        InputError: no such category.
+    """
+
+    def __init__(self, concepts: Concepts, category: str, *, seed: int = 0) -> None:
+        if category not in concepts.categories:
+            raise InputError(
+                f"there is no category {category!r} to shuffle; there are "
+                f"{', '.join(concepts.categories)}"
+            )
+        self._concepts = concepts
+        self.names, self.categories = concepts.names, concepts.categories
+        self.category, self.groups = concepts.category, concepts.groups
+        mine = self.category == self.categories.index(category)
+        places: list[tuple[int, int]] = []
+        for i in progress(range(len(concepts)), what=f"reading {category} labels", unit="image"):
+            labels = concepts.labels(i)
+            present = np.unique([*labels.planes.ravel(), *labels.whole]).astype(int)
+            places += [(i, int(c)) for c in present if mine[c]]
+        dealt = np.random.default_rng(seed).permutation([c for _, c in places])
+        self._new: dict[int, dict[int, int]] = {}
+        for (i, old), new in zip(places, dealt, strict=True):
+            self._new.setdefault(i, {})[old] = int(new)
+
+    def __len__(self) -> int:
+        return len(self._concepts)
+
+    def image(self, i: int) -> Array:
+        """Image `i`."""
+        return self._concepts.image(i)
+
+    def mask_size(self, i: int) -> tuple[int, int]:
+        """Height and width of the masks of image `i`."""
+        return self._concepts.mask_size(i)
+
+    def labels(self, i: int) -> Labels:
+        """Labels of image `i`, those of the category under their new names."""
+        labels, new = self._concepts.labels(i), self._new.get(i, {})
+        table = np.arange(len(self.names), dtype=np.int32)
+        for old, number in new.items():
+            table[old] = number
+        return Labels(table[labels.planes], tuple(int(table[w]) for w in labels.whole))

@@ -1,0 +1,227 @@
+"""What each unit detects, read off the counts: tally.csv, and how many units have a name.
+
+Within each category a unit is named after the label of the greatest IoU; of those, the best over
+the categories is the unit's label (as in the reference). The unit is *interpretable*, and its label
+one of the *concepts* detected, where that IoU reaches a threshold: 0.04 in Bau et al. 2017 and in
+the paper. What the threshold means depends on the concept set: with more concepts, or larger ones,
+more units reach it by chance; hence also a threshold calibrated against the null (the IoU that only
+5% of the units reach with the labels of other images).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from seewhy.dissection.dissect import Dissection, iou
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+
+Array = np.ndarray
+THRESHOLD = 0.04
+"""Of Bau et al. 2017 and of the paper."""
+FIRST_COLUMNS = ("unit", "category", "label", "score")
+_PARTS = ("label", "truth", "activation", "intersect", "iou")
+BAR_ORDER = ("object", "scene", "part", "material", "texture", "color")
+"""Order of the categories in the reference's bar graph; others follow."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best label of each unit in each category.
+
+    Attributes:
+        label: [units, categories] numbers of labels, 0 where the category has none.
+        score: [units, categories] their IoU.
+        category: [units] index of the best category.
+    """
+
+    label: Array
+    score: Array
+    category: Array
+
+
+def best_labels(scores: Array, category: Array, categories: int) -> Best:
+    """The label of the greatest IoU in each category, and the best category.
+
+    Args:
+        scores: IoU, [units, labels]; of equal ones the first counts.
+        category: [labels].
+        categories: how many.
+    """
+    units = len(scores)
+    label = np.zeros((units, categories), int)
+    score = np.zeros((units, categories))
+    for k in range(categories):
+        mine = np.flatnonzero(category == k)
+        if len(mine):
+            label[:, k] = mine[scores[:, mine].argmax(1)]
+            score[:, k] = scores[np.arange(units), label[:, k]]
+    return Best(label, score, score.argmax(1))
+
+
+def tally(found: Dissection) -> pd.DataFrame:
+    """The table of NetDissect's tally.csv: a row a unit (from 1), the best first.
+
+    Columns: unit, category, label, score, then for each category its best label with `-label`,
+    `-truth` (G), `-activation` (A_cat), `-intersect` (I) and `-iou`.
+    """
+    counts = found.counts
+    both, truth, fired = counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0)
+    scores = iou(both, truth, fired, found.category)
+    best = best_labels(scores, found.category, len(found.categories))
+    units = np.arange(found.units)
+    columns: dict[str, object] = {
+        "unit": units + 1,
+        "category": [found.categories[k] for k in best.category],
+        "label": [found.names[c] for c in best.label[units, best.category]],
+        "score": best.score[units, best.category],
+    }
+    for k, name in enumerate(found.categories):
+        label = best.label[:, k]
+        columns |= {
+            f"{name}-label": [found.names[c] for c in label],
+            f"{name}-truth": truth[label],
+            f"{name}-activation": fired[:, k],
+            f"{name}-intersect": both[units, label],
+            f"{name}-iou": best.score[:, k],
+        }
+    table = pd.DataFrame(columns)
+    return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+def write_tally(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a tally."""
+    with whole_file(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_tally(path: str | Path) -> pd.DataFrame:
+    """Read a tally, ours or the reference's (also its result.csv files).
+
+    Raises:
+        InputError: missing, or without the columns unit, category, label, score.
+    """
+    try:
+        table = pd.read_csv(path, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the rule dissect_layer") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a table ({error})") from None
+    missing = [name for name in FIRST_COLUMNS if name not in table]
+    if missing:
+        raise InputError(f"{path}: not a tally, it has no column {', '.join(missing)}")
+    score = pd.to_numeric(table["score"], errors="coerce")
+    if score.isna().any():
+        row = int(np.flatnonzero(score.isna())[0])
+        raise InputError(
+            f"{path}: line {row + 2}: score {table['score'].iloc[row]!r} is not a number"
+        )
+    return table.assign(score=score)
+
+
+@dataclass(frozen=True)
+class Named:
+    """How many units have a name, and how many names there are."""
+
+    units: int
+    concepts: int
+
+
+def count_named(
+    table: pd.DataFrame, threshold: float = THRESHOLD, category: str | None = None
+) -> Named:
+    """Units whose score is at least `threshold`, and their distinct labels.
+
+    Args:
+        table: a tally.
+        threshold: least IoU (the reference's report: at least, not above).
+        category: count those of one category alone.
+    """
+    rows = table[table["score"] >= threshold]
+    if category is not None:
+        rows = rows[rows["category"] == category]
+    return Named(len(rows), rows["label"].nunique())
+
+
+def histogram(table: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
+    """The concepts and the number of units of each, as the reference's bar graph orders them.
+
+    Returns:
+        Columns category, label, units, score (the greatest): categories in `BAR_ORDER`, within one
+        the labels of most units first, of equally many the best score.
+    """
+    rows = table[table["score"] >= threshold]
+    counted = rows.groupby(["category", "label"], as_index=False).agg(
+        units=("unit", "size"), score=("score", "max")
+    )
+    rank = {name: k for k, name in enumerate(BAR_ORDER)}
+    counted["order"] = [rank.get(name, len(rank)) for name in counted["category"]]
+    counted = counted.sort_values(
+        ["order", "category", "units", "score"], ascending=[True, True, False, False]
+    )
+    return counted.drop(columns="order").reset_index(drop=True)
+
+
+def ceilings(found: Dissection) -> Array:
+    """The greatest IoU that each label can reach, [labels]; 0 for labels that never occur.
+
+    A unit fires at F = (1 - level) of all pixels; the label has G, in images of its category. If F
+    is at most G, all of it can fall on the label: F / G. Else what is left over must fall somewhere
+    too: first on images that do not speak of the category, where it costs nothing, and what these
+    cannot hold is counted: G / A_cat.
+    """
+    counts = found.counts
+    truth, pixels = counts.truth.sum(0).astype(float), counts.pixels.sum()
+    fires = (1 - found.about["level"]) * pixels
+    elsewhere = (pixels - counts.spoken.sum(0))[np.maximum(found.category, 0)]
+    counted = np.maximum(truth, fires - elsewhere)
+    least, most = np.minimum(truth, fires), np.maximum(truth, np.minimum(fires, counted))
+    return np.divide(least, most, out=np.zeros(len(truth)), where=truth > 0)
+
+
+def calibrated_threshold(
+    found: Dissection, *, share: float = 0.05, categories: Sequence[str] | None = None
+) -> float:
+    """The IoU that only `share` of the units reach with other images' labels.
+
+    Args:
+        found: with a null.
+        share: of units named by chance.
+        categories: that may name units; None: all.
+
+    Raises:
+        InputError: no null was counted.
+    """
+    if not len(found.null):
+        raise InputError("no null was counted; set dissection.nulls to 1 or more")
+    use = [k for k, name in enumerate(found.categories) if not categories or name in categories]
+    return float(np.quantile(found.null[:, :, use].max(2), 1 - share))
+
+
+def resampled(found: Dissection, resamples: int, seed: int) -> tuple[Array, Array]:
+    """Best score and label of each unit when groups of images are drawn with replacement.
+
+    The thresholds T_u stay.
+
+    Returns:
+        score [resamples, units] and label [resamples, units].
+    """
+    counts, rng = found.counts, np.random.default_rng(seed)
+    g = len(counts.pixels)
+    score = np.empty((resamples, found.units))
+    label = np.empty((resamples, found.units), int)
+    flat = counts.both.reshape(g, -1).astype(np.float64)
+    for r in range(resamples):
+        times = np.bincount(rng.integers(g, size=g), minlength=g).astype(np.float64)
+        both = (times @ flat).reshape(counts.both.shape[1:])
+        truth = times @ counts.truth
+        fired = np.tensordot(times, counts.fired, 1)
+        scores = iou(both, truth, fired, found.category)
+        label[r] = scores.argmax(1)
+        score[r] = scores.max(1)
+    return score, label
