@@ -135,8 +135,8 @@ def check_inside(boxes: pd.DataFrame, sizes: pd.DataFrame) -> None:
     for start, side in (("x", "width"), ("y", "height")):
         limit = of_image[side].to_numpy(float)
         beyond = boxes[start] + boxes[side] > limit + _SLACK
-        row = int(np.argmax(beyond.to_numpy(bool)))
         if beyond.any():
+            row = int(beyond.to_numpy(bool).argmax())
             end = boxes[start].iloc[row] + boxes[side].iloc[row]
             remedy = (
                 f"+ {side} = {end:g} is outside of the image, whose {side} is {limit[row]:g}; "

@@ -68,7 +68,8 @@ def simulate_annotators(
     wrong_object: float = 0.0,
     skip: float = 1.0,
     flip: float = 0.0,
-    **settings: Any,
+    at_least: int | None = None,
+    min_share: float = 0.005,
 ) -> Answers:
     """What people with a known error would have written of the truth.
 
@@ -86,7 +87,8 @@ def simulate_annotators(
         wrong_object: share of boxes on a distractor.
         skip: share of skips where the action is not visible.
         flip: share of votes that say the contrary of the truth.
-        settings: `at_least` and `min_share` of `propose_regions`, which gives the crops.
+        at_least: of `propose_regions`, which gives the crops that are voted on.
+        min_share: of `propose_regions`.
 
     Raises:
         InputError: a truth that breaks its form, or a share out of range.
@@ -121,7 +123,13 @@ def simulate_annotators(
         boxes.append(drawing[~extra])
     boxes = pd.concat(boxes, ignore_index=True)
     crops = propose_regions(
-        boxes, pd.concat(votes), sizes, visible_rounds=visible_rounds, rounds=rounds, **settings
+        boxes,
+        pd.concat(votes),
+        sizes,
+        visible_rounds=visible_rounds,
+        rounds=rounds,
+        at_least=at_least,
+        min_share=min_share,
     ).regions
     crops["truth"] = _recognisable(crops, truth)
     votes.append(_votes(crops, "region", 1, annotators, flip, [seed, _REGION]))
