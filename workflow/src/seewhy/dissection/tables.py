@@ -16,20 +16,23 @@ calibrated ones, stay. Dissections of the same seed of draws are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from seewhy.dissection.dissect import Dissection, iou
+from seewhy.dissection.dissect import Dissection, iou, read_dissection
 from seewhy.dissection.tally import (
     Named,
     best_labels,
     calibrated_threshold,
     ceilings,
+    histogram,
     resampled,
+    tally,
 )
 from seewhy.errors import InputError
 from seewhy.files import whole_file
@@ -280,7 +283,49 @@ def names_of(found: Dissection, threshold: float) -> dict[int, tuple[str, str, f
     return {unit: one for unit, one in enumerate(_best(found)) if one[2] >= threshold}
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table with four decimals."""
-    with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+def write_tables(
+    outputs: Mapping[str, str | Path],
+    counts: Sequence[str | Path],
+    keys: Sequence[tuple[str, str, str]],
+    *,
+    last: str,
+    threshold: float,
+    evaluation: Mapping[str, Any],
+) -> None:
+    """Write all tables of the dissection.
+
+    Args:
+        outputs: where `table1`, `blocks`, `relabelled` and `histogram` go, CSV.
+        counts: files of dissections.
+        keys: network, layer and set of each.
+        last: the layer of Table 1.
+        threshold: IoU from which a unit has a name, for all but Table 1.
+        evaluation: resamples, confidence and seed.
+    """
+    draws = Draws(**evaluation)
+    found = {tuple(key): read_dissection(path) for key, path in zip(keys, counts, strict=True)}
+    of_last = {
+        (network, name): one for (network, layer, name), one in found.items() if layer == last
+    }
+    changed = [
+        relabelled(
+            of_last[network, BRODEN], one, of_last[network, SHUFFLED], threshold=threshold
+        ).assign(network=network)
+        for (network, name), one in of_last.items()
+        if name == COMBINED and (network, SHUFFLED) in of_last
+    ]
+    bars = [
+        histogram(tally(one), threshold).assign(network=network)
+        for (network, name), one in of_last.items()
+        if name == COMBINED
+    ]
+    several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
+    tables = {
+        "table1": table1(of_last, draws),
+        "blocks": blocks(several, draws, threshold=threshold),
+        "relabelled": pd.concat(changed),
+        "histogram": pd.concat(bars),
+    }
+    for name, table in tables.items():
+        with whole_file(outputs[name]) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
