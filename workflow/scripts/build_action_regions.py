@@ -6,7 +6,7 @@ with rule(snakemake) as settings:
         snakemake.input.boxes,
         snakemake.input.votes,
         snakemake.input.sizes,
-        snakemake.output.regions,
-        snakemake.output.summary,
+        regions_path=snakemake.output.regions,
+        summary_path=snakemake.output.summary,
         **settings["regions"],
     )

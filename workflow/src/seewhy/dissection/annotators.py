@@ -360,3 +360,28 @@ def _mean(values: pd.Series, images: pd.Series, draws: dict[str, Any]) -> Interv
         return cluster_mean_interval(values.to_numpy(), images.to_numpy(), **draws)
     nan = float("nan")
     return Interval(float(values[there].mean()) if there.any() else nan, nan, nan)
+
+
+def write_quality(
+    truth: str | Path,
+    output: str | Path,
+    *,
+    evaluation: Mapping[str, Any],
+    images: int = 600,
+    **settings: Any,
+) -> None:
+    """`quality_by_rounds` from file to file.
+
+    Args:
+        truth: CSV of the truth, whose first images are used.
+        output: CSV.
+        evaluation: resamples and seed, as in params.yaml.
+        images: how many.
+        settings: the other arguments of `quality_by_rounds`.
+    """
+    table = read_csv(truth)
+    table = table[table["image"].isin(table["image"].drop_duplicates()[:images])]
+    settings.pop("wrong", None)
+    quality = quality_by_rounds(table, resamples=evaluation["resamples"], **settings)
+    with whole_file(output) as temporary:
+        quality.to_csv(temporary, index=False, float_format="%.4f")
