@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, PathPatch
+from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Curve
 from torch import Tensor
 
@@ -29,12 +29,12 @@ from seewhy.saliency_figures import DPI, NEGATIVE, POSITIVE, WIDTH, overlay
 WEIGHT, CONTRIBUTION = "weight", "contribution"
 _PICTURE = 1.25  # inches
 _LINE = 0.38  # inches of height a unit
-_HEAD, _FOOT = 0.42, 0.3  # inches
-_LEFT = (0.02, 0.40, 0.79)  # of the boxes of each column, in shares of the graph's width
-_BOX = (0.27, 0.27, 0.21)  # their widths
+_HEAD, _GAP, _FOOT = 0.42, 0.12, 0.34  # inches: above a row, below it, below all
+_LEFT = (0.01, 0.40, 0.80)  # of the boxes of each column, in shares of the graph's width
+_BOX = (0.27, 0.27, 0.19)  # their widths
 _THICKEST = 5.0  # points
-_THINNEST = 0.04  # of the thickest: weaker ones are not drawn
-_LETTERS = 20  # of a name that fit in a box
+_THINNEST = 0.06  # of the thickest: weaker ones are not drawn
+_LETTERS = 19  # of a name that fit in a box
 
 
 def draw_path(
@@ -91,7 +91,7 @@ def draw_paths(
             f"{len(titles)} titles; give one of each for a row, and at least one row"
         )
     longest = [max(len(route.units), len(route.before)) for route in (_route(p, by) for p in paths)]
-    heights = [max(_PICTURE, _LINE * count) + _HEAD for count in longest]
+    heights = [_HEAD + max(_PICTURE, _LINE * count) + _GAP for count in longest]
     total = sum(heights) + _FOOT
     with figure(output, width=WIDTH, height=total, dpi=DPI) as drawn:
         drawn.set_layout_engine("none")  # all is placed in inches
@@ -124,17 +124,17 @@ def _draw_row(
 
     if title:
         drawn.text(0.05 / WIDTH, (top - 0.05) / total, title, va="top", fontsize=8, weight="bold")
-    middle = _HEAD + (height - _HEAD - _PICTURE) / 2
     for number, (picture, caption) in enumerate(
         ((image, "image"), (overlay(image, cam), f"CAM: {_question(path)}"))
     ):
-        axes = place(0.05 + number * (_PICTURE + 0.08), _PICTURE, middle, _PICTURE)
+        axes = place(0.05 + number * (_PICTURE + 0.08), _PICTURE, _HEAD, _PICTURE)
         axes.imshow(picture)
         axes.set_title(_shortened(caption, 26), fontsize=6.5, pad=2)
         bare(axes)
     left = 0.05 + 2 * (_PICTURE + 0.08) + 0.05
-    axes = place(left, WIDTH - left - 0.05, _HEAD - 0.16, height - _HEAD + 0.16)
-    _draw_graph(axes, path, by, height - _HEAD)
+    tall = height - _HEAD - _GAP
+    axes = place(left, WIDTH - left - 0.05, _HEAD - 0.16, tall + 0.16)
+    _draw_graph(axes, path, by, tall)
 
 
 def _draw_graph(axes: Any, path: ConceptPath, by: str, inches: float) -> None:
@@ -160,21 +160,31 @@ def _draw_graph(axes: Any, path: ConceptPath, by: str, inches: float) -> None:
     for column, units in enumerate(columns):
         for y, unit in zip(heights[column], units, strict=True):
             _draw_box(axes, column, y, unit.label, _details(unit))
-    _draw_box(axes, 2, -inches / 2, _question(path), f"p = {path.probability:.2f}", asked=True)
+    for y, part in zip(heights[1], onward[0], strict=True):
+        aside = 0.1 if y >= -inches / 2 - 1e-6 else -0.1  # off the line, which bends to the class
+        axes.text(_LEFT[1] + _BOX[1] + 0.004, y + aside, f"{part:+.2g}", fontsize=5, va="center",
+                  color="0.25", zorder=4)  # fmt: skip
+    against = [] if path.against is None else [f"not {path.against_name}"]
+    _draw_class(axes, -inches / 2, path.class_name, [*against, f"p = {path.probability:.2f}"])
 
 
 def _draw_lines(axes: Any, widths: list[list[float]], heights: list[list[float]], x: int) -> None:
     """Lines from column x to the next; `widths` [to][from], in shares of the strongest."""
     strongest = max(abs(width) for row in widths for width in row) or 1.0
     start, end = _LEFT[x] + _BOX[x], _LEFT[x + 1]
-    bend = (end - start) * 0.5
+    bend = (end - start) * (0.5, 0.9)[x]  # late where numbers stand beside the lines
     for row, y1 in zip(widths, heights[x + 1], strict=True):
         for width, y0 in zip(row, heights[x], strict=True):
             share = abs(width) / strongest
             if share < _THINNEST:
                 continue
             curve = Curve(
-                [(start, y0), (start + bend, y0), (end - bend, y1), (end, y1)],
+                [
+                    (start, y0),
+                    (start + bend, y0),
+                    (end - (end - start) * (0.5, 0.4)[x], y1),
+                    (end, y1),
+                ],
                 [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4],
             )
             axes.add_patch(
@@ -186,21 +196,32 @@ def _draw_lines(axes: Any, widths: list[list[float]], heights: list[list[float]]
             )  # fmt: skip
 
 
-def _draw_box(
-    axes: Any, column: int, y: float, name: str, details: str, *, asked: bool = False
-) -> None:
-    left, width, tall = _LEFT[column], _BOX[column], 0.3
+def _draw_box(axes: Any, column: int, y: float, name: str, details: str) -> None:
+    left, tall = _LEFT[column], 0.3
     axes.add_patch(
-        FancyBboxPatch(
-            (left, y - tall / 2), width, tall, boxstyle="square,pad=0", mutation_aspect=1,
-            facecolor="white", edgecolor="black" if asked else "0.6",
-            lw=1.2 if asked else 0.6, zorder=3,
-        )
+        Rectangle((left, y - tall / 2), _BOX[column], tall, facecolor="white", edgecolor="0.6",
+                  lw=0.6, zorder=3)
     )  # fmt: skip
-    letters = round(_LETTERS * width / _BOX[0])
-    axes.text(left + 0.012, y + 0.065, _shortened(name, letters), fontsize=6.5, va="center",
+    axes.text(left + 0.012, y + 0.065, _shortened(name, _LETTERS), fontsize=6.5, va="center",
               weight="bold", zorder=4)  # fmt: skip
     axes.text(left + 0.012, y - 0.075, details, fontsize=5, va="center", color="0.25", zorder=4)
+
+
+def _draw_class(axes: Any, y: float, name: str, details: Sequence[str]) -> None:
+    letters = round(_LETTERS * _BOX[2] / _BOX[0])
+    lines = textwrap.wrap(name, letters, max_lines=3, placeholder="…")
+    tall = 0.14 * len(lines) + 0.11 * len(details) + 0.08
+    axes.add_patch(
+        Rectangle((_LEFT[2], y - tall / 2), _BOX[2], tall, facecolor="white", edgecolor="black",
+                  lw=1.2, zorder=3, clip_on=False)
+    )  # fmt: skip
+    y += tall / 2 - 0.04
+    for number, line in enumerate([*lines, *details]):
+        of_name = number < len(lines)
+        axes.text(_LEFT[2] + 0.012, y, _shortened(line, letters + 4 * (not of_name)), va="top",
+                  fontsize=6.5 if of_name else 5, weight="bold" if of_name else "normal",
+                  color="black" if of_name else "0.25", zorder=4)  # fmt: skip
+        y -= 0.14 if of_name else 0.11
 
 
 def _draw_legend(drawn: Any, by: str) -> None:
@@ -214,7 +235,8 @@ def _draw_legend(drawn: Any, by: str) -> None:
     ]
     drawn.legend(
         handles=handles, loc="lower right", ncols=2, fontsize=6.5,
-        title=f"line width: {what}, in shares of each column's strongest", title_fontsize=6.5,
+        title=f"line width: {what}; the widest of each column is its strongest",
+        title_fontsize=6.5,
         borderaxespad=0.1, borderpad=0.1, handlelength=2.6,
     )  # fmt: skip
 
