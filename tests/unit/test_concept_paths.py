@@ -329,6 +329,12 @@ def test_a_resnet_s_path_is_that_of_loops_over_units(resnet, picture, effects):
     best = max(range(256), key=lambda u: together[u].item())
     assert path.by_weight.before[0].unit == best
     assert path.by_weight.before[0].effect == pytest.approx(together[best].item(), abs=1e-6)
+    chosen = sorted(range(512), key=lambda v: -path.contributions[v].item())[:4]
+    assert [unit.unit for unit in path.by_contribution.units] == chosen
+    parts = sum(effects[v] for v in chosen) / 4 * path.activations_before
+    best = sorted(range(256), key=lambda u: -parts[u].item())[:4]
+    assert [unit.unit for unit in path.by_contribution.before] == best
+    assert best != [unit.unit for unit in path.by_weight.before]
 
 
 def test_a_path_is_a_table(resnet, picture, effects):
@@ -375,6 +381,16 @@ def test_the_network_is_left_as_it_was(resnet, picture):
     assert counting.times > 0
     handle.remove()
     resnet.conv1.weight.requires_grad_(True)
+
+
+def test_a_block_that_rectifies_what_it_reads_in_place_does_not_change_what_was_seen():
+    toy = Toy()
+    toy.block3 = toy.block3[0]
+    toy.block4 = nn.Sequential(nn.ReLU(inplace=True), *toy.block4)
+    path = explain_decision(toy, -IMAGE)
+    assert path.activations_before.tolist() == [-1, -2]
+    assert path.activations.tolist() == [1, 0]
+    assert path.effects.tolist() == [[2, 2], [0, 2]]
 
 
 class Other(Toy):
@@ -576,11 +592,9 @@ def test_ablations_refuse_what_means_nothing(layer, units, settings, line):
 
 @pytest.fixture(scope="module")
 def long_path(resnet, picture, effects):
+    long = "playing an instrument", "antidisestablishmentarianism"
     names = {
-        layer: {
-            u: (("playing an instrument", "antidisestablishmentarianism")[u % 2], "texture", 0.1)
-            for u in range(count)
-        }
+        layer: {u: (long[u % 2], "texture", 0.1) for u in range(count)}
         for layer, count in (("layer3", 256), ("layer4", 512))
     }
     classes = ["antidisestablishmentarianism of old", *"abcd"]
