@@ -268,13 +268,7 @@ def _prediction(path: ConceptPath) -> str:
 
 
 def _shortened(text: str, letters: int) -> str:
-    if len(text) <= letters:
-        return text
-    return (
-        textwrap.shorten(text, letters, placeholder="…")
-        if " " in text
-        else (text[: letters - 1] + "…")
-    )
+    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
 
 
 def _pixels(image: np.ndarray | Tensor) -> np.ndarray:
