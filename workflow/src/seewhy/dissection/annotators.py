@@ -25,15 +25,18 @@ same people draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from seewhy.corpora.canonical import read_csv
 from seewhy.dissection.annotations import BOX, PAIR, check_inside, check_sides, checked, complain
 from seewhy.dissection.regions import build_regions, image_masks, propose_regions
 from seewhy.errors import InputError
+from seewhy.files import whole_file
 from seewhy.scores.bootstrap import Interval
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns

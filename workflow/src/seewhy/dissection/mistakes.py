@@ -191,23 +191,12 @@ def _title(case: Case, path: ConceptPath) -> str:
 
 
 def _rows(case: Case, path: ConceptPath) -> list[dict[str, Any]]:
+    """The path's rows; units count from 1, as in a tally."""
     about = {
         "image": case.name, "shows": case.truth, "said": path.class_name,
         "probability": path.probability, "biases": path.biases,
     }  # fmt: skip
-    return [
-        about
-        | {
-            "route": name, "block": unit.layer, "unit": unit.unit + 1,
-            "concept": unit.concept[0] if unit.concept else "",
-            "category": unit.concept[1] if unit.concept else "",
-            "IoU": unit.concept[2] if unit.concept else np.nan,
-            "effect": unit.effect, "activation": unit.activation,
-            "contribution": unit.contribution,
-        }
-        for name, route in (("weight", path.by_weight), ("contribution", path.by_contribution))
-        for unit in (*route.units, *route.before)
-    ]  # fmt: skip
+    return [about | row | {"unit": row["unit"] + 1} for row in path.rows()]
 
 
 def _ablation_table(

@@ -6,7 +6,7 @@ odd number. The truth of the first is the drawing's; the regions of the second a
 make of it (`seewhy.dissection.regions`).
 
     object     kind of thing, and of stuff (sky, ground, …), that a pixel shows
-    part       part of a thing
+    part       part of a thing that has several
     color      with `-c`, as in Broden
     texture    pattern of a thing: stripe or dot; plain is none
     scene      of the whole image, with `-s`, as in Broden
@@ -47,6 +47,7 @@ def write_broden(crops: str | Path, folder: str | Path) -> None:
         which = _half(file, 0)
         columns = {c: file[f"elements/{name}"].asstr()[:] for c, name in _COLUMN.items()}
         columns["color"] = np.array([f"{c}-c" if c else "" for c in columns["color"]], object)
+        columns["part"] = np.where(columns["part"] == columns["object"], "", columns["part"])
         columns["texture"] = np.where(columns["texture"] == "plain", "", columns["texture"])
         scenes = [f"{name}-s" for name in file.attrs["scenes"]]
         names = {c: sorted(set(values) - {""}) for c, values in columns.items()} | {"scene": scenes}
