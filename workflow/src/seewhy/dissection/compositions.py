@@ -219,8 +219,14 @@ class Pairs(Sums):
                         mine[1][o, a, b], max(other[1][o, a, b], 0)
                     )  # fmt: skip
                     score["part_iou"][where] = mine[2][p, q], other[2][p, q]
-            if not self._spoken[around].any((1, 2)).all():
-                log.warning("half of the groups have no labels: formulas are not told held out")
+            empty = ~self._spoken[around].any((1, 2))
+            if empty.any():
+                log.warning(
+                    "formulas of two, labels of %s: no image of %s group numbers; nothing is told "
+                    "held out",
+                    ("the images", "other images")[around],
+                    " or ".join(np.array(["even", "odd"])[empty]),
+                )
                 for values in score.values():
                     values[around] = np.nan
         return Compositions(**number, **score, searched=self._labels)

@@ -14,8 +14,10 @@ concept's share of those pixels (`chance`).
 
 Bins of a unit end at quantiles of its own cells (`Sample`): the share of the cells above an edge
 falls by one factor from each edge to the next, from all of them to 1 in 10,000, so that the top,
-where precision is decided, is read as finely as the rest. A pixel is in bin b where it exceeds,
-strictly, b of the edges.
+where precision is decided, is read as finely as the rest. With 128 bins that factor is 1.08, and
+as precision mostly falls within a bin, whose lower end counts, the AP comes out a little low: by 8%
+of itself if all of a bin's pixels of the concept were its greatest, by 1 to 2% in trials. A pixel
+is in bin b where it exceeds, strictly, b of the edges.
 
 As in `seewhy.dissection.counting`, cells whose corners all lie in the lowest bin (the zeros behind
 a ReLU) are passed over; in others the bin is found by walking from the neighbouring pixel's.
@@ -62,6 +64,8 @@ class Sample(Sums):
         """More maps, [n, units, h, w]; from each the same number of cells."""
         first, each = int(self._filled), int(self._each)
         maps = maps[: (self._cells.shape[1] - first) // each]
+        if not len(maps):
+            return
         cells = maps.reshape(*maps.shape[:2], -1)
         random = np.random.default_rng([int(self._seed), first]).random((len(maps), cells.shape[2]))
         drawn = random.argsort(1)[:, None, :each]
@@ -88,7 +92,7 @@ class Curves(Sums):
             read as well).
 
     Raises:
-        InputError: no edges, or a stride below 1.
+        InputError: no edges, a stride below 1, or, when adding, 2^31 pixels and more.
     """
 
     def __init__(self, edges: Array, category: Array, categories: int, *, stride: int = 1) -> None:
@@ -103,7 +107,7 @@ class Curves(Sums):
         # The lowest bin is what the others leave of these two.
         self._truth = np.zeros(len(category), np.int64)
         self._pixels = np.zeros(categories, np.int64)
-        self._positive = np.zeros((units, len(category), count + 1), np.int64)
+        self._positive = np.zeros((units, len(category), count + 1), np.int32)
         self._all = np.zeros((units, categories, count + 1), np.int64)
 
     def add(
@@ -123,6 +127,8 @@ class Curves(Sums):
             truth[listed.whole] += pixels
             self._truth += truth
             self._pixels[speaks] += pixels
+            if self._pixels.max() > np.iinfo(np.int32).max:
+                raise InputError("more pixels than 32 bits can count; give stride a greater value")
             _bin(
                 one, self._edges, listed.start, listed.label, listed.whole, np.flatnonzero(speaks),
                 stride, down.high, down.share, down.first, across.high, across.share, across.first,
@@ -135,7 +141,7 @@ class Curves(Sums):
         found = np.full(self._positive.shape[:2], np.nan)
         there = (self._truth > 0) & (self._category >= 0)
         for u in range(len(found)):
-            positive, every = self._positive[u].copy(), self._all[u].copy()
+            positive, every = self._positive[u].astype(np.int64), self._all[u].copy()
             positive[:, 0] = self._truth - positive[:, 1:].sum(1)
             every[:, 0] = self._pixels - every[:, 1:].sum(1)
             above = positive[:, ::-1].cumsum(1)

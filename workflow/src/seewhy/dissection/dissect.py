@@ -67,8 +67,8 @@ class How:
         top: images kept for each unit.
         seed: of the order in which images are visited.
         curves: read average precisions, see `seewhy.dissection.curves`.
-        bins: of activation, for these; their memory is 8 bytes a unit, label and bin.
-        stride: of the pixels read for these; 1: all.
+        bins: of activation, for these; their memory is 4 bytes a unit, label and bin.
+        stride: every how manieth pixel of every how manieth row is read for these; 1: all.
         pairs: search formulas of two labels, see `seewhy.dissection.compositions`.
         pair_bytes: most memory for these; if need be the labels that cover least are left out.
     """
@@ -82,8 +82,8 @@ class How:
     top: int = 48
     seed: int = 0
     curves: bool = True
-    bins: int = 64
-    stride: int = 1
+    bins: int = 128
+    stride: int = 2
     pairs: bool = True
     pair_bytes: int = 1 << 30
 
