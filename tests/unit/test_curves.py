@@ -9,7 +9,7 @@ from seewhy.dissection.curves import CELLS, RAREST, Curves, Sample
 from seewhy.dissection.upsampling import Field, axis
 from seewhy.errors import InputError
 
-CATEGORY = np.array([-1, 0, 0, 1, 1, 2, 0])
+CATEGORY = np.array([-1, 0, 0, 1, 1, 2, 2, 0])  # of the last one there is nothing
 
 
 def images(rng, count=6, units=3, cells=(4, 5), size=(13, 15)):
@@ -21,7 +21,7 @@ def images(rng, count=6, units=3, cells=(4, 5), size=(13, 15)):
         if i % 3 == 0:
             planes[planes > 2] = 0  # does not speak of category 1
         planes[1, :4] = planes[0, :4]
-        labels.append(Labels(planes, (5,) if i % 2 else ()))
+        labels.append(Labels(planes, ((5,), (6,), ())[i % 3]))
     return maps, labels
 
 
@@ -77,9 +77,9 @@ def test_with_an_edge_between_all_values_it_is_the_literal_average_precision(way
     edges = np.stack([np.pad(d, (0, most - len(d)), constant_values=np.inf) for d in between])
     curves = read(maps, labels, axes, edges, stride)
     found, chance = curves.average_precision(), curves.chance()
-    assert np.isnan(found[:, [0, 6]]).all()
-    assert np.isnan(chance[[0, 6]]).all()
-    for label in range(1, 6):
+    assert np.isnan(found[:, [0, 7]]).all()
+    assert np.isnan(chance[[0, 7]]).all()
+    for label in range(1, 7):
         for unit in range(3):
             values, truth = pixels_of(maps, labels, axes, label, unit, stride)
             expected = literal_average_precision(values.round(9), truth)
@@ -92,7 +92,7 @@ def test_pixels_of_one_bin_are_tied():
     axes = axis(4, 13), axis(5, 15)
     edges = np.sort(np.random.default_rng(2).random((3, 7)) * 1.5)
     found = read(maps, labels, axes, edges).average_precision()
-    for label in range(1, 6):
+    for label in range(1, 7):
         for unit in range(3):
             values, truth = pixels_of(maps, labels, axes, label, unit)
             binned = (values[:, None] > edges[unit]).sum(1)
@@ -111,6 +111,16 @@ def test_by_hand():
     coarse = read(maps, labels, axes, np.array([[2.0]]))
     assert coarse.average_precision()[0, 1] == pytest.approx((1 + 2 / 4) / 2)
     assert fine.chance()[1] == 0.5
+
+
+def test_an_edge_is_exceeded_strictly_between_cells_too():
+    """Cells 0 and 4 make the pixels 0, 1, 3, 4; the label is at the 1 and at the 4."""
+    maps = np.array([0, 4], np.float32).reshape(1, 1, 1, 2)
+    labels = [Labels(np.array([[[0, 1, 0, 1]]], np.int32), ())]
+    axes = axis(1, 1), axis(2, 4)
+    for edges, expected in (([1.0], (2 / 4 + 1 / 2) / 2), ([0.9], 2 / 3), ([0.0, 3.0], 5 / 6)):
+        curves = read(maps, labels, axes, np.array([edges]))
+        assert curves.average_precision()[0, 1] == pytest.approx(expected)
 
 
 def test_a_unit_that_never_varies_ranks_by_chance():
