@@ -9,27 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from seewhy.dissection.hooks import named_layer
 from seewhy.errors import InputError
-
-
-def layer_of(network: nn.Module, name: str) -> nn.Module:
-    """The module of that name.
-
-    Raises:
-        InputError: there is none; the message gives the nearest names.
-    """
-    modules = dict(network.named_modules())
-    modules.pop("", None)
-    if name not in modules:
-        near = difflib.get_close_matches(name, modules, 5, 0.3) or list(modules)[:8]
-        raise InputError(f"the network has no layer {name!r}; near it: {', '.join(near)}")
-    return modules[name]
 
 
 @contextlib.contextmanager
@@ -60,7 +46,7 @@ def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, T
 
         return hook
 
-    handles = [layer_of(network, name).register_forward_hook(keep(name)) for name in names]
+    handles = [named_layer(network, name).register_forward_hook(keep(name)) for name in names]
     try:
         yield found
     finally:
