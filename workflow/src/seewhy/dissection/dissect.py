@@ -68,7 +68,7 @@ class How:
         seed: of the order in which images are visited.
         curves: read average precisions, see `seewhy.dissection.curves`.
         bins: of activation, for these; their memory is 4 bytes a unit, label and bin.
-        stride: every how manieth pixel of every how manieth row is read for these; 1: all.
+        stride: for these every `stride`-th pixel of every `stride`-th row is read; 1: all.
         pairs: search formulas of two labels, see `seewhy.dissection.compositions`.
         pair_bytes: most memory for these; if need be the labels that cover least are left out.
     """
@@ -369,6 +369,7 @@ class _Passes:
         if self._sample:
             edges = self._sample.edges(how.bins)
             self._readings["curves"] = Curves(edges, *labels, stride=how.stride)
+            self._sample = None  # has served
         if how.pairs:
             tried = labels_within(concepts, units, how.pair_bytes, seed=how.seed)
             self._readings["pairs"] = Pairs(thresholds, *labels, labels=tried)
