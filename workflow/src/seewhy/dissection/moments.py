@@ -17,15 +17,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from seewhy.dissection.counting import Listed
+from seewhy.dissection.reading import Sums, speaks_of
 from seewhy.dissection.upsampling import Axis
 
 Array = np.ndarray
 
 
-class Moments:
+class Moments(Sums):
     """Sums from which correlations follow.
 
     Args:
@@ -42,7 +42,13 @@ class Moments:
         self._m = np.zeros(len(category))
         self._am = np.zeros((units, len(category)))
 
-    def add(self, maps: Array, labels: Sequence[Listed], axes: Sequence[tuple[Axis, Axis]]) -> None:
+    def add(
+        self,
+        maps: Array,
+        labels: Sequence[Listed],
+        axes: Sequence[tuple[Axis, Axis]],
+        groups: Sequence[int] = (),
+    ) -> None:
         """Some images: maps [n, units, h, w], their labels and axes."""
         for one, listed, (down, across) in zip(maps, labels, axes, strict=True):
             p, q = down.matrix, across.matrix
@@ -51,8 +57,7 @@ class Moments:
             squares = ((p.T @ p) @ one.astype(np.float64) @ (q.T @ q)).reshape(len(one), -1)
             a, aa = cells @ weight, (cells * squares).sum(1)
             present = np.flatnonzero(listed.truth)
-            speaks = np.unique(self._category[present])
-            speaks = speaks[speaks >= 0]
+            speaks = speaks_of(listed, self._category, len(self._n))
             self._n[speaks] += len(listed.start) - 1
             self._a[:, speaks] += a[:, None]
             self._aa[:, speaks] += aa[:, None]
@@ -77,13 +82,6 @@ class Moments:
         r[:, self._category < 0] = np.nan
         return r
 
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
-        return {name: torch.from_numpy(np.asarray(v)) for name, v in vars(self).items()}
-
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> Moments:
-        """Go on from :meth:`state_dict`."""
-        made = cls.__new__(cls)
-        vars(made).update({name: value.numpy() for name, value in state.items()})
-        return made
+    def result(self) -> dict[str, Any]:
+        """`correlation`."""
+        return {"correlation": self.correlation()}
