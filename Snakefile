@@ -18,6 +18,7 @@ include: "workflow/rules/transfer.smk"
 include: "workflow/rules/grounding.smk"
 include: "workflow/rules/untrimmed.smk"
 include: "workflow/rules/words.smk"
+include: "workflow/rules/dissection.smk"
 include: "workflow/rules/bench.smk"
 
 
