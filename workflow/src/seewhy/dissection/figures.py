@@ -17,6 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from seewhy.dissection.tables import RANDOM, SETS
@@ -116,12 +117,13 @@ def draw_histogram(
     rows, places = _wrapped({name: len(groups[name]) for name in in_order(list(groups))})
     look = looks(list(groups))
     letters = min(_LONGEST, bars["label"].str.len().max())
-    height = 0.35 + len(rows) * (1.35 + 0.048 * letters)
+    height = 0.35 + len(rows) * (1.15 + 0.048 * letters)
     with (
         mpl.rc_context({"hatch.linewidth": 0.6}),
         figure(output, width=WIDTH, height=height, dpi=DPI) as drawn,
     ):
         grid = drawn.subplots(len(rows), 1, sharey=True, squeeze=False)[:, 0]
+        grid[0].set_ylim(0, 1.2 * bars["units"].max())
         drawn.suptitle(
             f"{head}{bars['units'].sum()} of {counted(len(table), 'unit')} named, "
             f"{counted(bars['label'].nunique(), 'concept')} (IoU ≥ {threshold:.3g})",
@@ -150,7 +152,8 @@ def draw_histogram(
 
 def _draw_piece(axes: Axes, piece: _Piece, group: pd.DataFrame, look: dict[str, str]) -> None:
     units = group["units"][piece.first : piece.last]
-    axes.bar(piece.left + np.arange(len(units)), units, 0.8, **look)
+    bars = axes.bar(piece.left + np.arange(len(units)), units, 0.8, **look)
+    axes.bar_label(bars, fontsize=_TINY - 0.5, padding=0.5, color="0.35")
     about = f"{counted(len(group), 'concept')}, {counted(group['units'].sum(), 'unit')}"
     text = f"{piece.category}\n{about}" if not piece.first else f"{piece.category}\n(continued)"
     place = (piece.left - 0.4, 1)
@@ -192,6 +195,7 @@ def _fill(sizes: dict[str, int], places: int) -> list[list[_Piece]]:
 # --- Figure 6 -------------------------------------------------------------------------------------
 
 _NEEDS = ("network", "layer", "category", "units", "total")
+_PANEL = ("network", "set", "threshold")  # what panels differ in
 
 
 def draw_blocks(
@@ -217,29 +221,40 @@ def draw_blocks(
     table = _checked(table)
     categories = [c for c in in_order(list(table["category"]))
                   if table.loc[table["category"] == c, "units"].any()]  # fmt: skip
-    panels = list(table.groupby(["threshold", "network", "set"], sort=False))
-    per_line = _columns(table.groupby("threshold", sort=False)[["network", "set"]]
-                        .apply(lambda t: len(t.drop_duplicates())).max())  # fmt: skip
-    lines = -(-len(panels) // per_line)
+    by_threshold = [
+        list(rows.groupby(list(_PANEL), sort=False))
+        for _, rows in table.groupby("threshold", sort=False)
+    ]
+    per_line = _columns(max(map(len, by_threshold)))
+    panels = [panel for group in by_threshold for panel in _padded(group, per_line)]
+    lines = len(panels) // per_line
+    same = [table[name].nunique() == 1 for name in _PANEL]
     look = looks(categories)
+    common: list[str] = []
     with (
         mpl.rc_context({"hatch.linewidth": 0.6}),
-        figure(output, width=WIDTH, height=0.5 + 1.9 * lines, dpi=DPI) as drawn,
+        figure(output, width=WIDTH, height=0.75 + 1.85 * lines, dpi=DPI) as drawn,
     ):
         grid = drawn.subplots(lines, per_line, sharey=True, squeeze=False)
-        for axes in grid.ravel()[len(panels) :]:
-            axes.set_visible(False)
-        for axes, (key, panel) in zip(grid.ravel(), panels, strict=False):
+        for axes, keyed in zip(grid.ravel(), panels, strict=True):
+            if keyed is None:
+                axes.set_visible(False)
+                continue
+            key, panel = keyed
             _draw_panel(axes, panel, categories, look)
-            axes.set_title(_panel_title(key, panel, titles or {}), fontsize=SMALL + 0.5)
+            heads = list(zip(_heads(key, panel, titles or {}), same, strict=True))
+            own = [_folded(head, 108 // per_line) for head, shared in heads if not shared]
+            common = [head for head, shared in heads if shared and head]
+            axes.set_title("\n".join(filter(None, own)), fontsize=SMALL + 0.5)
         for axes in grid[:, 0]:
             axes.set_ylabel("share of the layer's units", fontsize=SMALL)
         grid[0, 0].set_ylim(0)
         handles = [Patch(**look[c]) for c in categories]
         handles.append(Patch(facecolor="0.9", edgecolor="0.6", lw=0.6))
+        title = "; ".join(["Units named by each category", *common])
         drawn.legend(handles, [*categories, "all together"], loc="outside upper center",
                      ncols=min(8, len(handles)), fontsize=SMALL, handlelength=1.6,
-                     columnspacing=1.2)  # fmt: skip
+                     columnspacing=1.2, title=title, title_fontsize=9)  # fmt: skip
 
 
 def _checked(table: pd.DataFrame) -> pd.DataFrame:
@@ -250,7 +265,7 @@ def _checked(table: pd.DataFrame) -> pd.DataFrame:
         raise InputError("blocks: the table has no rows; dissect a layer first")
     table = table.assign(**{k: "" for k in ("set", "threshold") if k not in table})
     table["threshold"] = table["threshold"].astype(str)
-    key = ["threshold", "network", "set", "layer", "category"]
+    key = [*_PANEL, "layer", "category"]
     if table.duplicated(key).any():
         one = table[table.duplicated(key)].iloc[0]
         raise InputError(
@@ -270,21 +285,33 @@ def _columns(panels: int) -> int:
     return panels if panels <= 3 else 2 if panels == 4 else 3
 
 
-def _panel_title(key: tuple[str, str, str], panel: pd.DataFrame, titles: dict[str, str]) -> str:
-    threshold, network, name = key
-    weights = ""
-    if network.startswith(RANDOM) and network not in titles:
-        network, weights = network.removeprefix(RANDOM), ", random weights"
-    text = titles.get(network, network) + weights
-    parts = [SETS.get(name, name)] if name else []
-    if threshold:
-        parts.append(threshold)
-        if "IoU" in panel:
-            least, most = (f"{v:.3g}" for v in (panel["IoU"].min(), panel["IoU"].max()))
-            span = least if least == most else f"{least} to {most}, by layer"
-            same = threshold in (least, most)
-            parts[-1] = f"IoU ≥ {span}" if same else f"{threshold}: IoU ≥ {span}"
-    return "\n".join([text, *(textwrap.fill(part, 46) for part in parts)])
+def _padded(panels: list, per_line: int) -> list:
+    """With None up to the end of the line."""
+    return panels + [None] * (-len(panels) % per_line)
+
+
+def _folded(text: str, letters: int) -> str:
+    """In lines of at most so many letters, at a comma if there is one."""
+    if len(text) > letters and ", " in text:
+        return ",\n".join(textwrap.fill(part, letters) for part in text.rsplit(", ", 1))
+    return textwrap.fill(text, letters)
+
+
+def _heads(key: tuple[str, str, str], panel: pd.DataFrame, titles: dict[str, str]) -> list[str]:
+    """What a panel is of, in the order of `_PANEL`."""
+    network, name, threshold = key
+    at = threshold
+    if threshold and "IoU" in panel:
+        ends = panel["IoU"].min(), panel["IoU"].max()
+        span = " to ".join(dict.fromkeys(f"{value:.2g}" for value in ends))
+        at = f"{threshold}: IoU ≥ {span}"
+        if threshold in [f"{value:g}" for value in ends]:
+            at = f"IoU ≥ {threshold}"
+    trained = network.removeprefix(RANDOM)
+    title = titles.get(trained, trained)
+    if network != trained:
+        title = titles.get(network, f"{title}, random weights")
+    return [title, SETS.get(name, name), at]
 
 
 def _draw_panel(
@@ -298,7 +325,8 @@ def _draw_panel(
     axes.bar(place, together[layers], 0.9, facecolor="0.9", edgecolor="0.6", lw=0.6)
     for x, layer in zip(place, layers, strict=True):
         axes.annotate(f"{together[layer]:.0%}", (x, together[layer]), (0, 1.5), "data",
-                      "offset points", ha="center", fontsize=_TINY, color="0.35")  # fmt: skip
+                      "offset points", ha="center", fontsize=_TINY, color="0.35", zorder=5,
+                      path_effects=[withStroke(linewidth=1.5, foreground="white")])  # fmt: skip
     wide = 0.84 / max(len(categories), 1)
     for k, category in enumerate(categories):
         mine = share[share["category"] == category].set_index("layer").reindex(layers)
@@ -310,5 +338,5 @@ def _draw_panel(
     names = [f"{shorten(str(layer), 14)}\n({totals[layer]})" for layer in layers]
     axes.set_xticks(place, names, fontsize=_TINY if len(layers) > 4 else SMALL)
     axes.tick_params(axis="x", length=0)
-    axes.tick_params(axis="y", labelsize=SMALL, labelleft=True)
+    axes.tick_params(axis="y", labelsize=SMALL)
     axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))

@@ -32,14 +32,20 @@ from seewhy.errors import InputError
 from seewhy.figures import COLOURS, bare, figure
 
 Array = np.ndarray
-LABELLED = COLOURS[2]
-_DIMMED = 0.3  # of the brightness, where the unit does not fire
+LABELLED, OTHERS = COLOURS[2], "0.8"
+_DIMMED = 0.4  # of the brightness, where the unit does not fire
 _STRUCTURE = np.ones((3, 3), bool)
 
 # --- pages of strips ------------------------------------------------------------------------------
 
 _MARGIN, _GAP, _BETWEEN = 0.08, 0.03, 0.16  # inches: of the page, between pictures, columns
-_TITLE, _HEADING, _LINE, _BAR = 0.26, 0.24, 0.155, 0.045  # inches, heights; of the bar below
+_TITLE, _HEADING, _LINE, _BAR = 0.26, 0.22, 0.155, 0.045  # inches, heights; of the bar below
+
+
+_LEGEND = (
+    "Bright: where the unit fires, above its threshold. Bar below: the image has the label "
+    "(green), or only others of its category (grey)."
+)
 
 
 class Strip(NamedTuple):
@@ -49,7 +55,7 @@ class Strip(NamedTuple):
         title: above it.
         seen: whose.
         unit: number.
-        label: which images are marked as having it.
+        label: what its images are marked for, see `_LEGEND`.
         note: what to say where it has no images.
     """
 
@@ -90,7 +96,7 @@ def _draw_page(
         place = iter(pictures)
         for part in parts:
             if part.heading:
-                write(_MARGIN, y, part.heading, 8.5, WIDTH, weight="bold")
+                write(_MARGIN, y + 0.03, part.heading, 8.5, WIDTH, weight="bold")
                 y += _HEADING
             for k, strip in enumerate(part.strips):
                 x = _MARGIN + k % columns * (wide + _BETWEEN)
@@ -108,8 +114,7 @@ def _draw_page(
                     bare(axes)
                 if k % columns == columns - 1 or k == len(part.strips) - 1:
                     y += tall
-        write(_MARGIN, y, "Bright and outlined: where the unit fires, above its threshold. A green "
-              "bar below: the image has the label.", SMALL, WIDTH, color="0.35")  # fmt: skip
+        write(_MARGIN, y, _LEGEND, SMALL, WIDTH, color="0.35")
 
 
 def _pictures(strips: Sequence[Strip], columns: int, images: int) -> list[Array | None]:
@@ -133,19 +138,20 @@ def _pictures(strips: Sequence[Strip], columns: int, images: int) -> list[Array 
             concepts, left = strip.seen.concepts, round(k * (side / DPI + _GAP) * DPI)
             fires = maps[id(strip.seen), strip.unit, image].fires
             page[:side, left : left + side] = lit(concepts.image(image), fires, side)
-            if _has(concepts, image, strip.label):
-                bar = np.round(255 * np.array(to_rgb(LABELLED))).astype(np.uint8)
-                page[side + round(0.5 * _BAR * DPI) : side + round(1.5 * _BAR * DPI),
-                     left : left + side] = bar  # fmt: skip
+            colour = to_rgb(_bar(concepts, image, strip.label))
+            page[side + round(0.5 * _BAR * DPI) : side + round(1.5 * _BAR * DPI),
+                 left : left + side] = np.round(255 * np.array(colour))  # fmt: skip
         found.append(page if top else None)
     return found
 
 
-def _has(concepts: Concepts, image: int, label: str) -> bool:
-    if label not in concepts.names:
-        return False
+def _bar(concepts: Concepts, image: int, label: str) -> str:
+    """Colour of the bar below an image: has it the label, or others of the label's category?"""
     number, labels = concepts.names.index(label), concepts.labels(image)
-    return number in labels.whole or bool((labels.planes == number).any())
+    present = np.union1d(labels.planes, labels.whole).astype(int)
+    if number in present:
+        return LABELLED
+    return OTHERS if (concepts.category[present] == concepts.category[number]).any() else "white"
 
 
 def lit(image: Array, fires: Array, side: int) -> Array:
@@ -207,14 +213,19 @@ def draw_units(
     _at_least_one(units=units, images=images, page=page)
     named = seen.named(threshold)
     if named.empty:
-        _draw_nothing(output, _nobody(seen, "unit", threshold))
+        best = seen.names["score"].max()
+        _draw_nothing(
+            output,
+            f"{seen.layer}: none of its {counted(seen.found.units, 'unit')} has a name: none "
+            f"reaches an IoU of {threshold:.3g}, the best has {best:.3g}",
+        )
         return
     pages = -(-len(named) // units)
     if page > pages:
         raise InputError(f"page {page}: {counted(len(named), 'named unit')} fill {pages}")
     shown = named.iloc[(page - 1) * units : page * units]
     strips = [
-        Strip(f"unit {unit}: {row.label} ({row.category}), IoU {row.score:.2f}", seen, unit,
+        Strip(f"unit {unit}: {row.label} ({row.category}), {_iou(row.score)}", seen, unit,
               row.label)
         for unit, row in zip(shown.index, shown.itertuples(), strict=True)
     ]  # fmt: skip
@@ -262,7 +273,11 @@ def draw_shared_action(
         sizes = sizes[sizes > 1].sort_values(ascending=False, kind="stable")
         actions = list(sizes.index[:most])
         if not actions:
-            _draw_nothing(output, _nobody(seen, f"two units of one {category}", threshold))
+            _draw_nothing(
+                output,
+                f"{seen.layer}: no two of its {seen.found.units} units share {_article(category)} "
+                f"(IoU ≥ {threshold:.3g})",
+            )
             return
     parts = []
     for action in actions:
@@ -270,9 +285,11 @@ def draw_shared_action(
             near = difflib.get_close_matches(action, known, 3, 0.4) or known[:5]
             raise InputError(f"there is no {category} {action!r}; near it: {', '.join(near)}")
         mine = named[named["label"] == action]
-        heading = f"{action}: {counted(len(mine), 'unit')}" if len(mine) else f"{action}: no unit"
+        heading = f"{action}: {counted(len(mine), 'unit') if len(mine) else 'no unit'}"
+        if len(mine) > units:
+            heading += f", the {units} of the greatest IoU" if units > 1 else ", the best"
         strips = [
-            Strip(f"unit {unit}: {action}, IoU {score:.2f}", seen, unit, action)
+            Strip(f"unit {unit}: {action}, {_iou(score)}", seen, unit, action)
             for unit, score in mine["score"].iloc[:units].items()
         ]
         parts.append(Part(heading, strips))
@@ -334,12 +351,10 @@ def draw_relabelled(
             label, of = row[f"label{end}"], row[f"category{end}"]
             score = row[f"IoU{end}"]
             none = "" if score >= threshold else "no name; nearest "
-            strips.append(
-                Strip(f"{head}: {none}{label} ({of}), IoU {score:.2f}", seen, unit, label)
-            )
+            strips.append(Strip(f"{head}: {none}{label} ({of}), {_iou(score)}", seen, unit, label))
         heading = f"unit {unit}: from {row['label']} to {row['label after']}"
-        if row.get("best shuffled action", np.nan) == row.get("best shuffled action", np.nan):
-            heading += f" (actions dealt at random reach {row['best shuffled action']:.2f})"
+        if "best shuffled action" in row:
+            heading += f" (best of shuffled actions: {_iou(row['best shuffled action'])})"
         parts.append(Part(heading, strips))
     title = f"{after.layer}: units whose name changes when actions are admitted"
     if len(rows) < len(table):
@@ -356,12 +371,9 @@ def _labels_of(found: Dissection, category: str) -> list[str]:
     return [name for name, of in zip(found.names, found.category, strict=True) if of == k]
 
 
-def _nobody(seen: Dissected, what: str, threshold: float) -> str:
-    best = seen.names["score"].max()
-    return (
-        f"{seen.layer}: no {what} of {seen.found.units} reaches an IoU of {threshold:.3g}; the "
-        f"best has {best:.3g}"
-    )
+def _iou(score: float) -> str:
+    """Two decimals, three where names begin."""
+    return f"IoU {score:.{2 if score >= 0.1 else 3}f}"
 
 
 def _article(noun: str) -> str:
