@@ -135,7 +135,7 @@ def test_lit_is_bright_where_the_unit_fires_and_keeps_its_form():
     image = np.full((20, 40, 3), 200, np.uint8)
     fires = np.zeros((10, 20), bool)
     fires[3:8, 5:15] = True
-    picture = lit(image, fires, 80)
+    picture = lit(image, fires, (80, 80))
     assert picture.shape == (80, 80, 3)
     assert (picture[:20] == 255).all()  # a broad image lies in the middle of a white square
     assert (picture[60:] == 255).all()
@@ -143,8 +143,8 @@ def test_lit_is_bright_where_the_unit_fires_and_keeps_its_form():
     assert (picture[22, 2] == 80).all()
     assert (picture[42, 20] == 255).all()  # the first column that fires: the outline's inside
     assert (picture[42, 19] == 0).all()
-    every = lit(image, np.ones((10, 20), bool), 80)
-    assert (every[20:60] == 200).all()
+    every = lit(image, np.ones((10, 20), bool), (40, 80))
+    assert (every == 200).all()
 
 
 def draw_all(seen, folder):

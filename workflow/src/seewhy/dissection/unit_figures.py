@@ -34,6 +34,7 @@ from seewhy.figures import COLOURS, bare, figure
 Array = np.ndarray
 LABELLED, OTHERS = COLOURS[2], "0.8"
 _DIMMED = 0.4  # of the brightness, where the unit does not fire
+_TALLEST = 1.4  # times a picture's width
 _STRUCTURE = np.ones((3, 3), bool)
 
 # --- pages of strips ------------------------------------------------------------------------------
@@ -78,8 +79,7 @@ def _draw_page(
 ) -> None:
     pictures = _pictures([strip for part in parts for strip in part.strips], columns, images)
     wide = (WIDTH - 2 * _MARGIN - (columns - 1) * _BETWEEN) / columns
-    side = (wide - (images - 1) * _GAP) / images
-    tall = _LINE + side + 2 * _BAR + 0.06
+    tall = _LINE + max([len(one) / DPI for one in pictures if one is not None] or [0.2]) + 0.06
     height = _MARGIN + _TITLE + _LINE + 0.05 + sum(
         _HEADING * bool(part.heading) + tall * -(-len(part.strips) // columns) for part in parts
     )  # fmt: skip
@@ -131,15 +131,21 @@ def _pictures(strips: Sequence[Strip], columns: int, images: int) -> list[Array 
             if strip.seen is seen
         ]
         maps |= {(id(seen), *key): one for key, one in unit_maps(seen, pairs).items()}
+    forms = [
+        strip.seen.concepts.image(image).shape
+        for strip, top in zip(strips, chosen, strict=True)
+        for image in top
+    ]
+    tall = int(side * min(_TALLEST, max((form[0] / form[1] for form in forms), default=1)))
     found: list[Array | None] = []
     for strip, top in zip(strips, chosen, strict=True):
-        page = np.full((side + round(2 * _BAR * DPI), round(wide * DPI), 3), 255, np.uint8)
+        page = np.full((tall + round(2 * _BAR * DPI), round(wide * DPI), 3), 255, np.uint8)
         for k, image in enumerate(top):
             concepts, left = strip.seen.concepts, round(k * (side / DPI + _GAP) * DPI)
             fires = maps[id(strip.seen), strip.unit, image].fires
-            page[:side, left : left + side] = lit(concepts.image(image), fires, side)
+            page[:tall, left : left + side] = lit(concepts.image(image), fires, (tall, side))
             colour = to_rgb(_bar(concepts, image, strip.label))
-            page[side + round(0.5 * _BAR * DPI) : side + round(1.5 * _BAR * DPI),
+            page[tall + round(0.5 * _BAR * DPI) : tall + round(1.5 * _BAR * DPI),
                  left : left + side] = np.round(255 * np.array(colour))  # fmt: skip
         found.append(page if top else None)
     return found
@@ -154,18 +160,18 @@ def _bar(concepts: Concepts, image: int, label: str) -> str:
     return OTHERS if (concepts.category[present] == concepts.category[number]).any() else "white"
 
 
-def lit(image: Array, fires: Array, side: int) -> Array:
+def lit(image: Array, fires: Array, size: tuple[int, int]) -> Array:
     """An image bright where `fires`, dimmed elsewhere, with an outline between the two.
 
     Args:
         image: [h, w, 3] uint8.
         fires: [sh, sw] bool; every pixel of it covers as much of the image.
-        side: pixels of the square it is fitted into, on white.
+        size: height and width in pixels that it is fitted into, on white.
 
     Returns:
-        [side, side, 3] uint8.
+        [height, width, 3] uint8.
     """
-    scale = side / max(image.shape[:2])
+    scale = min(size[0] / image.shape[0], size[1] / image.shape[1])
     width, height = (max(1, round(n * scale)) for n in (image.shape[1], image.shape[0]))
     picture = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     rows = (np.arange(height) * fires.shape[0] // height).clip(max=fires.shape[0] - 1)
@@ -174,10 +180,10 @@ def lit(image: Array, fires: Array, side: int) -> Array:
     picture = np.where(mask[..., None], picture, np.round(_DIMMED * picture)).astype(np.uint8)
     picture[binary_dilation(mask, _STRUCTURE) & ~mask] = 0
     picture[mask & ~binary_erosion(mask, _STRUCTURE, border_value=1)] = 255
-    square = np.full((side, side, 3), 255, np.uint8)
-    top, left = (side - height) // 2, (side - width) // 2
-    square[top : top + height, left : left + width] = picture
-    return square
+    fitted = np.full((*size, 3), 255, np.uint8)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    fitted[top : top + height, left : left + width] = picture
+    return fitted
 
 
 def _draw_nothing(output: str | Path, text: str) -> None:
