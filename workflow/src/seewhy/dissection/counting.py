@@ -96,13 +96,19 @@ def list_labels(labels: Labels, count: int) -> Listed:
     Args:
         labels: of one image.
         count: number of labels, with label 0.
+
+    Raises:
+        InputError: a label below 0, or of `count` or above.
     """
     whole = np.array(sorted({w for w in labels.whole if w}), np.int32)
-    planes = np.ascontiguousarray(labels.planes.reshape(len(labels.planes), -1), np.int32)
     pixels = labels.planes.shape[1] * labels.planes.shape[2]
-    start, label = _list(planes, whole, pixels)
-    truth = np.bincount(label, minlength=count)
-    truth[whole] += pixels
+    planes = np.ascontiguousarray(labels.planes.reshape(-1, pixels), np.int32)
+    for numbers in (planes, whole):
+        if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= count:
+            raise InputError(
+                f"labels {numbers.min()} … {numbers.max()} must lie between 0 and {count - 1}"
+            )
+    start, label, truth = _list(planes, whole, pixels, count)
     return Listed(start, label, whole, truth)
 
 
@@ -190,27 +196,25 @@ class Counter:
 
 
 @njit(cache=True, nogil=True)
-def _list(planes, whole, pixels):
+def _list(planes, whole, pixels, count):
     start = np.zeros(pixels + 1, np.int32)
     label = np.empty(planes.size, np.int32)
+    truth = np.zeros(count, np.int64)
+    last = np.full(count, -1, np.int32)  # the last pixel that has the label
+    last[0] = pixels  # so that no pixel comes after it: never listed
+    for w in whole:
+        last[w] = truth[w] = pixels
     n = 0
     for p in range(pixels):
         for k in range(planes.shape[0]):
             c = planes[k, p]
-            if c == 0:
-                continue
-            seen = False
-            for j in range(start[p], n):
-                if label[j] == c:
-                    seen = True
-            for w in whole:
-                if w == c:
-                    seen = True
-            if not seen:
+            if last[c] < p:
+                last[c] = p
+                truth[c] += 1
                 label[n] = c
                 n += 1
         start[p + 1] = n
-    return start, label[:n].copy()
+    return start, label[:n].copy(), truth
 
 
 @njit(cache=True, nogil=True)
@@ -221,7 +225,7 @@ def _count(
 ):  # fmt: skip
     height, width = maps.shape[1], maps.shape[2]
     columns = len(across_high)
-    touched = np.zeros(fired.shape[1], np.bool_)
+    touched = np.zeros(fired.shape[1] + 1, np.bool_)  # the last: category -1, labels of none
     for u in range(maps.shape[0]):
         threshold = thresholds[u]
         total = 0

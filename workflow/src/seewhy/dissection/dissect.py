@@ -17,6 +17,7 @@ once, and in a batch of b images map i meets the labels of image i + r, for r = 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -36,7 +37,7 @@ from seewhy.device import choose_device
 from seewhy.dissection.compositions import Compositions, Pairs, labels_within
 from seewhy.dissection.counting import Counter, Counts, list_labels
 from seewhy.dissection.curves import Curves, Sample
-from seewhy.dissection.layers import outputs_of
+from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
@@ -211,7 +212,7 @@ def dissect_layer(
     kept = None
     if output is not None:
         made_from = {
-            "network": digest_of_tensors(network.cpu()), "layer": layer, "how": vars(how),
+            "network": digest_of_tensors(network), "layer": layer, "how": vars(how),
             "images": len(concepts), "labels": hashlib.sha256(
                 json.dumps([concepts.names, concepts.categories]).encode()).hexdigest(),
         }  # fmt: skip
@@ -300,9 +301,12 @@ class _Passes:
         before, was = next(network.parameters(), torch.zeros(0)).device, network.training
         network.to(self._device).eval()
         try:
-            with bar, torch.inference_mode(), outputs_of(network, [self._layer]) as found:
+            with (
+                bar, torch.inference_mode(), outputs_of(network, [self._layer], stop=True) as found
+            ):  # fmt: skip
                 for images, batch in self._read(self._done):
-                    network(self._prepare(images).to(self._device))
+                    with contextlib.suppress(Reached):
+                        network(self._prepare(images).to(self._device))
                     maps = found[self._layer].float().cpu()
                     if torch.isnan(maps).any():
                         raise InputError(f"layer {self._layer!r} gives NaN; look at the weights")

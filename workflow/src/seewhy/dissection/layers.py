@@ -18,13 +18,20 @@ from seewhy.dissection.hooks import named_layer
 from seewhy.errors import InputError
 
 
+class Reached(Exception):
+    """All layers that were asked for have run."""
+
+
 @contextlib.contextmanager
-def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def outputs_of(
+    network: nn.Module, names: Sequence[str], *, stop: bool = False
+) -> Iterator[dict[str, Tensor]]:
     """Keep the outputs of layers at each forward pass within the block.
 
     Args:
         network: left as it was afterwards.
         names: of its layers.
+        stop: end the pass with `Reached` once all of them have run: nothing above is needed.
 
     Yields:
         The last output of each layer, once it has run: [n, units, h, w]; the activations of a
@@ -34,6 +41,7 @@ def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, T
         InputError: an unknown name; an output of another form.
     """
     found: dict[str, Tensor] = {}
+    reached: set[str] = set()
 
     def keep(name: str):
         def hook(module: nn.Module, given: object, output: object) -> None:
@@ -43,6 +51,10 @@ def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, T
                     f"layer {name!r} gives {form}; a dissection needs feature maps [n, units, h, w]"
                 )
             found[name] = output.detach() if output.dim() == 4 else output.detach()[..., None, None]
+            reached.add(name)
+            if stop and reached == set(names):
+                reached.clear()
+                raise Reached
 
         return hook
 

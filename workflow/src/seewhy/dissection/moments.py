@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from seewhy.dissection.counting import Listed
 from seewhy.dissection.reading import Sums, speaks_of
@@ -52,23 +53,22 @@ class Moments(Sums):
         """Some images: maps [n, units, h, w], their labels and axes."""
         for one, listed, (down, across) in zip(maps, labels, axes, strict=True):
             p, q = down.matrix, across.matrix
-            cells = one.reshape(len(one), -1).astype(np.float64)
+            units, h, w = one.shape
+            cells = one.reshape(units, h * w).astype(np.float64)
             weight = np.outer(p.sum(0), q.sum(0)).ravel()
-            squares = ((p.T @ p) @ one.astype(np.float64) @ (q.T @ q)).reshape(len(one), -1)
-            a, aa = cells @ weight, (cells * squares).sum(1)
+            squares = (cells.reshape(-1, w) @ (q.T @ q)).reshape(units, h, w)
+            squares = (p.T @ p) @ squares
             present = np.flatnonzero(listed.truth)
             speaks = speaks_of(listed, self._category, len(self._n))
-            self._n[speaks] += len(listed.start) - 1
-            self._a[:, speaks] += a[:, None]
-            self._aa[:, speaks] += aa[:, None]
+            self._n[speaks] += len(p) * len(q)
+            self._a[:, speaks] += (cells @ weight)[:, None]
+            self._aa[:, speaks] += (cells * squares.reshape(units, h * w)).sum(1)[:, None]
             self._m[present] += listed.truth[present]
-            masks = np.zeros((len(present), len(listed.start) - 1))
-            pixel = np.repeat(np.arange(masks.shape[1]), np.diff(listed.start))
-            row = np.searchsorted(present, listed.label)
-            masks[row, pixel] = 1
-            masks[np.searchsorted(present, listed.whole)] = 1
-            pooled = p.T @ masks.reshape(len(present), len(p), len(q)) @ q
-            self._am[:, present] += cells @ pooled.reshape(len(present), -1).T
+            masks = _across(listed.start, listed.label, present, across.low, across.high,
+                            across.share, w)  # fmt: skip
+            pooled = (p.T @ masks).reshape(len(present), h * w)
+            pooled[np.searchsorted(present, listed.whole)] += weight
+            self._am[:, present] += cells @ pooled.T
 
     def correlation(self) -> Array:
         """[units, labels] Pearson's r; NaN where the unit or the concept never varies."""
@@ -76,12 +76,30 @@ class Moments(Sums):
         with np.errstate(divide="ignore", invalid="ignore"):
             n = self._n[k]
             a, aa, m = self._a[:, k] / n, self._aa[:, k] / n, self._m / n
-            spread = np.sqrt(np.maximum(aa - a**2, 0)) * np.sqrt(np.maximum(m - m**2, 0))
-            tiny = spread <= 1e-12 * np.maximum(np.sqrt(aa), 1e-300)
-            r = np.where(tiny, np.nan, (self._am / n - a * m) / spread)
+            # A constant unit's variance is what rounding leaves of aa - a^2.
+            varies = (aa - a**2 > 1e-12 * aa) & (m < 1)
+            spread = np.sqrt((aa - a**2) * (m - m**2))
+            r = np.where(varies, (self._am / n - a * m) / spread, np.nan)
         r[:, self._category < 0] = np.nan
         return r
 
     def result(self) -> dict[str, Any]:
         """`correlation`."""
         return {"correlation": self.correlation()}
+
+
+@njit(cache=True, nogil=True)
+def _across(start, label, present, low, high, share, cells):
+    """M_c Q of the labels `present`, [present, m, cells]."""
+    columns = len(low)
+    masks = np.zeros((len(present), (len(start) - 1) // columns, cells))
+    row = np.zeros(present.max() + 1 if len(present) else 0, np.int64)
+    row[present] = np.arange(len(present))
+    for y in range(masks.shape[1]):
+        for x in range(columns):
+            p = y * columns + x
+            for k in range(start[p], start[p + 1]):
+                mask = masks[row[label[k]], y]
+                mask[low[x]] += 1 - share[x]
+                mask[high[x]] += share[x]
+    return masks

@@ -70,7 +70,8 @@ def axis(cells: int, pixels: int, *, way: str = "lite", field: Field | None = No
         image: pixels of the image along this axis, for `netdissect`; None: as many as the mask's.
 
     Raises:
-        InputError: an unknown way.
+        InputError: an unknown way; cells that lie closer than a pixel of the mask is wide, for
+            `netdissect`, which has no place for them then.
     """
     if way not in WAYS:
         raise InputError(f"upsampling {way!r} is not one of {', '.join(WAYS)}")
@@ -81,6 +82,11 @@ def axis(cells: int, pixels: int, *, way: str = "lite", field: Field | None = No
         image = image or pixels
         r = max(1, round(image / pixels))
         field = field or Field(0, image // cells, image // cells)
+        if field.step < r:
+            raise InputError(
+                f"cells are {field.step} pixels of the image apart, a pixel of the mask has {r}; "
+                "upsampling lite can do it"
+            )
         centres = (field.offset + field.size // 2) // r + np.arange(cells) * (field.step // r)
         place = np.interp(where, centres, np.arange(cells, dtype=float))
     place = np.clip(place, 0, cells - 1)
