@@ -53,3 +53,8 @@ rule all:
         rules.score_benchmark.output,
         "results/gradcam/table1.csv",
         rules.draw_strips.output,
+        rules.score_dissection.output,
+        rules.draw_dissection.output,
+        rules.explain_mistakes.output,
+        "results/dissection/regions.csv",
+        "results/dissection/region-quality.csv",

@@ -7,7 +7,6 @@ with rule(snakemake) as settings:
         counts={name: snakemake.input[name] for name in ("broden", "combined", "shuffled")},
         weights=next(iter(snakemake.input.weights), None),
         model=settings["model"],
-        layer=settings["layer"],
         folders=settings["folders"],
         blocks=snakemake.input.blocks,
         threshold=settings["threshold"],

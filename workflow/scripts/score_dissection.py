@@ -5,7 +5,7 @@ with rule(snakemake) as settings:
     write_tables(
         dict(snakemake.output.items()),
         list(snakemake.input.counts),
-        [tuple(key) for key in settings["keys"]],
+        [tuple(key) for key in settings["dissections"]],
         last=settings["last"],
         threshold=settings["threshold"],
         evaluation=settings["evaluation"],

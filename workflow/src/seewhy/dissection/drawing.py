@@ -27,7 +27,6 @@ def draw_dissection(
     counts: Mapping[str, str | Path],
     weights: str | Path | None,
     model: Mapping[str, Any],
-    layer: str,
     folders: Mapping[str, Sequence[str | Path]],
     blocks: str | Path,
     threshold: float,
@@ -39,7 +38,6 @@ def draw_dissection(
             `units` go, PNG.
         counts: dissections of the last layer, by set: broden, combined, shuffled.
         weights, model: see `seewhy.dissection.run.open_model`.
-        layer: the last one.
         folders: of the sets broden and combined.
         blocks: table of `seewhy.dissection.tables.blocks`.
         threshold: IoU from which a unit has a name.
@@ -47,12 +45,15 @@ def draw_dissection(
     opened = open_model(weights, model)
     found = {name: read_dissection(path) for name, path in counts.items()}
     seen = {
-        name: Dissected(
-            opened.network, opened.prepare, layer, open_sets(folders[name], name), found[name]
-        )
+        name: Dissected(opened.network, opened.prepare, open_sets(folders[name], name), found[name])
         for name in (BRODEN, COMBINED)
     }
-    draw_histogram(outputs["histogram"], tally(found[COMBINED]), threshold, title=layer)
+    draw_histogram(
+        outputs["histogram"],
+        tally(found[COMBINED]),
+        threshold,
+        title=found[COMBINED].about["layer"],
+    )
     table = pd.read_csv(blocks)
     draw_blocks(outputs["blocks"], table)
     draw_shared_action(outputs["shared"], seen[COMBINED], threshold=threshold)

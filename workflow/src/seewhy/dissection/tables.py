@@ -16,7 +16,7 @@ calibrated ones, stay. Dissections of the same seed of draws are paired.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from seewhy.dissection.details import compositions, compositions_summary, details
 from seewhy.dissection.dissect import Dissection, iou, read_dissection
 from seewhy.dissection.tally import (
     Named,
@@ -295,7 +296,9 @@ def write_tables(
     """Write all tables of the dissection.
 
     Args:
-        outputs: where `table1`, `blocks`, `relabelled` and `histogram` go, CSV.
+        outputs: where `table1`, `blocks`, `relabelled`, `histogram`, and of the last layer `units`
+            (`seewhy.dissection.details.details`), `compositions` (their summary) and `formulas` go,
+            CSV.
         counts: files of dissections.
         keys: network, layer and set of each.
         last: the layer of Table 1.
@@ -319,13 +322,29 @@ def write_tables(
         for (network, name), one in of_last.items()
         if name == COMBINED
     ]
+    trained = {k: one for (k, name), one in of_last.items() if name == COMBINED and RANDOM not in k}
+    composed = {k: one for k, one in trained.items() if one.compositions is not None}
     several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
     tables = {
         "table1": table1(of_last, draws),
         "blocks": blocks(several, draws, threshold=threshold),
         "relabelled": pd.concat(changed),
         "histogram": pd.concat(bars),
+        "units": _by_network(trained, details, draws),
+        "compositions": _by_network(composed, compositions_summary, draws),
+        "formulas": _by_network(composed, compositions),
     }
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
             table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def _by_network(
+    found: Mapping[str, Dissection],
+    make: Callable[..., pd.DataFrame],
+    draws: Draws | None = None,
+) -> pd.DataFrame:
+    """A table of each network, below each other."""
+    settings = {"resamples": draws.resamples, "seed": draws.seed} if draws else {}
+    tables = [make(one, **settings).assign(network=name) for name, one in found.items()]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["network"])
