@@ -13,14 +13,10 @@ from seewhy.dissection.concepts import ConceptSet, ConceptWriter
 from seewhy.dissection.dissect import How, dissect_layer
 from seewhy.dissection.figures import _SLOTS, _wrapped, draw_blocks, draw_histogram, in_order, looks
 from seewhy.dissection.sets import Combined, Shuffled
+from seewhy.dissection.strips import lit
 from seewhy.dissection.tables import relabelled
 from seewhy.dissection.tally import tally
-from seewhy.dissection.unit_figures import (
-    draw_relabelled,
-    draw_shared_action,
-    draw_units,
-    lit,
-)
+from seewhy.dissection.unit_figures import draw_relabelled, draw_shared_action, draw_units
 from seewhy.dissection.units import Dissected, top_images, unit_masks, upsampled
 from seewhy.dissection.upsampling import Field, axis
 from seewhy.errors import InputError
@@ -155,6 +151,7 @@ def draw_all(seen, folder):
     draw_histogram(folder / "histogram.png", named, title="conv")
     draw_histogram(folder / "none.png", named, 0.99)
     draw_blocks(folder / "blocks.png", blocks_table())
+    draw_blocks(folder / "empty.png", blocks_table().assign(units=0))
     draw_units(folder / "units.png", after)
     draw_units(folder / "page.png", after, units=2, page=2, threshold=0, images=4)
     draw_units(folder / "nobody.png", after, threshold=0.99)
@@ -171,7 +168,7 @@ def test_figures_are_written_and_equal_input_gives_equal_files(seen, tmp_path):
         (tmp_path / name).mkdir()
         draw_all(seen, tmp_path / name)
     first, second = (sorted((tmp_path / name).iterdir()) for name in "ab")
-    assert len(first) == 12
+    assert len(first) == 13
     for a, b in zip(first, second, strict=True):
         assert a.read_bytes() == b.read_bytes(), a.name
         with Image.open(a) as picture:
