@@ -214,7 +214,9 @@ def test_images_that_do_not_speak_of_a_category_do_not_count_for_it():
 def test_what_cannot_be_counted_is_refused():
     with pytest.raises(InputError, match="semantics 'both' is not one of netdissect, lite"):
         Counter(np.zeros(1), CATEGORY, 4, semantics="both")
-    with pytest.raises(InputError, match="cells are 4 pixels of the image apart, a pixel .* has 5"):
+    with pytest.raises(
+        InputError, match=r"cells are 4 pixels of the image apart, a pixel .* has 5"
+    ):
         axis(3, 4, image=20, **NETDISSECT)
     with pytest.raises(InputError, match="upsampling 'cubic' is not one of lite, netdissect"):
         axis(3, 9, way="cubic")
@@ -225,6 +227,8 @@ def test_what_cannot_be_counted_is_refused():
         list_labels(Labels(-planes, ()), 9)
     with pytest.raises(InputError, match="labels 3 … 12 must lie"):
         list_labels(Labels(planes[:0], (3, 12)), 9)
+    with pytest.raises(InputError, match="65536 labels, a mask holds at most 65535"):
+        list_labels(Labels(planes, ()), 65537)
 
 
 SIZES = [(7, 112), (7, 100), (13, 13), (1, 6), (4, 9), (8, 8 * 14)]

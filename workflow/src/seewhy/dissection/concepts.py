@@ -36,7 +36,8 @@ from seewhy.files import whole_folder
 
 Array = np.ndarray
 SIZES = ("ih", "iw", "sh", "sw")
-_LARGEST = 256 * 256 - 1
+LARGEST = 256 * 256 - 1
+"""Number of a label that a mask can hold."""
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ class ConceptWriter:
     def __init__(self, folder: str | Path, names: Mapping[str, Sequence[str]]) -> None:
         self._folder, self._names = Path(folder), {k: list(v) for k, v in names.items()}
         every = list(dict.fromkeys(name for group in names.values() for name in group))
-        if len(every) > _LARGEST:
-            raise InputError(f"{folder}: {len(every)} labels, a mask holds at most {_LARGEST}")
+        if len(every) > LARGEST:
+            raise InputError(f"{folder}: {len(every)} labels, a mask holds at most {LARGEST}")
         self.numbers = {name: number for number, name in enumerate(every, 1)}
         self._rows: list[dict] = []
         self._frequency = {c: np.zeros(len(every) + 1, int) for c in names}
