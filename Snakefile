@@ -18,6 +18,7 @@ include: "workflow/rules/transfer.smk"
 include: "workflow/rules/grounding.smk"
 include: "workflow/rules/untrimmed.smk"
 include: "workflow/rules/words.smk"
+include: "workflow/rules/dissection.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -52,3 +53,8 @@ rule all:
         rules.score_benchmark.output,
         "results/gradcam/table1.csv",
         rules.draw_strips.output,
+        rules.score_dissection.output,
+        rules.draw_dissection.output,
+        rules.explain_mistakes.output,
+        "results/dissection/regions.csv",
+        "results/dissection/region-quality.csv",

@@ -77,6 +77,9 @@ wildcard_constraints:
     model=r"[A-Za-z][A-Za-z0-9.-]*",
     method=r"[A-Za-z][A-Za-z.-]*",
     set="captioner|sweep|refined",
+    network=r"(random-)?(seed\d+|model)",
+    concepts="broden|actions|combined|shuffled",
+    level=r"0\.\d+",
 
 
 def section(name):

@@ -91,5 +91,5 @@ def digest_of_tensors(network: nn.Module) -> str:
     digest = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
         digest.update(json.dumps([key, list(value.shape)]).encode())
-        digest.update(value.contiguous().numpy().tobytes())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

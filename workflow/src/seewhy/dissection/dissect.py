@@ -6,8 +6,9 @@
 
 Two passes over the images (Bau et al. 2017, section 2): the first finds each unit's threshold T_u,
 the level that its activations exceed in 0.5% of all cells, exactly; the second counts, see
-`seewhy.dissection.counting`. No feature map is stored: memory is that of 0.5% of the cells and of
-the counts, whatever the number of images.
+`seewhy.dissection.counting`, with the readings (`seewhy.dissection.reading`) beside: correlations,
+average precisions, and formulas of two labels. No feature map is stored: memory is that of 0.5% of
+the cells and of the counts, whatever the number of images.
 
 The null: the same maps counted against the labels of another image. What a unit's best IoU is
 then, it owes to the shapes and places of things in general. Images are visited in an order drawn
@@ -16,6 +17,7 @@ once, and in a batch of b images map i meets the labels of image i + r, for r = 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -32,10 +34,13 @@ from torch import Tensor, nn
 
 from seewhy.backbones.weights import digest_of_tensors
 from seewhy.device import choose_device
+from seewhy.dissection.compositions import Compositions, Pairs, labels_within
 from seewhy.dissection.counting import Counter, Counts, list_labels
-from seewhy.dissection.layers import outputs_of
+from seewhy.dissection.curves import Curves, Sample
+from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
 from seewhy.dissection.quantiles import Quantile
+from seewhy.dissection.reading import Reading
 from seewhy.dissection.sets import Concepts
 from seewhy.dissection.upsampling import Axis, Field, axis
 from seewhy.errors import InputError
@@ -45,6 +50,7 @@ from seewhy.resume import Unfinished
 
 Array = np.ndarray
 Prepare = Callable[[Array], Tensor]
+READINGS: dict[str, type[Reading]] = {"moments": Moments, "curves": Curves, "pairs": Pairs}
 _SAVE_SECONDS = 60.0
 
 
@@ -61,6 +67,11 @@ class How:
         batch: images a forward pass.
         top: images kept for each unit.
         seed: of the order in which images are visited.
+        curves: read average precisions, see `seewhy.dissection.curves`.
+        bins: of activation, for these; their memory is 4 bytes a unit, label and bin.
+        stride: for these every `stride`-th pixel of every `stride`-th row is read; 1: all.
+        pairs: search formulas of two labels, see `seewhy.dissection.compositions`.
+        pair_bytes: most memory for these; if need be the labels that cover least are left out.
     """
 
     level: float = 0.995
@@ -71,11 +82,18 @@ class How:
     batch: int = 100
     top: int = 48
     seed: int = 0
+    curves: bool = True
+    bins: int = 128
+    stride: int = 2
+    pairs: bool = True
+    pair_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
-        for name in ("groups", "batch", "top"):
+        for name in ("groups", "batch", "top", "stride", "pair_bytes"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} {getattr(self, name)!r} must be 1 or more")
+        if self.bins < 2:
+            raise InputError(f"bins {self.bins!r} must be 2 or more")
         if not 0 <= self.nulls < self.batch:
             raise InputError(
                 f"nulls {self.nulls!r} must be 0 or more, and less than batch, {self.batch}"
@@ -97,6 +115,11 @@ class Dissection:
         top: [units, top] images in which the unit's greatest activation is the greatest, from the
             first on; `top_value`, those activations.
         about: layer, settings, sizes.
+        average_precision: [units, labels] of the activation as a detector of the label's pixels,
+            in the images that speak of its category; NaN where the label never occurs.
+        chance: [labels] what it is for a detector by chance: the label's share of the pixels.
+        compositions: the best formulas of two labels.
+            These three are None where the settings leave them out.
     """
 
     names: list[str]
@@ -109,6 +132,9 @@ class Dissection:
     top: Array
     top_value: Array
     about: dict[str, Any]
+    average_precision: Array | None = None
+    chance: Array | None = None
+    compositions: Compositions | None = None
 
     @property
     def units(self) -> int:
@@ -186,7 +212,7 @@ def dissect_layer(
     kept = None
     if output is not None:
         made_from = {
-            "network": digest_of_tensors(network.cpu()), "layer": layer, "how": vars(how),
+            "network": digest_of_tensors(network), "layer": layer, "how": vars(how),
             "images": len(concepts), "labels": hashlib.sha256(
                 json.dumps([concepts.names, concepts.categories]).encode()).hexdigest(),
         }  # fmt: skip
@@ -227,7 +253,8 @@ class _Passes:
         self._quantile: Quantile | None = None
         self._tops: Tops | None = None
         self._counters: list[Counter] = []
-        self._moments: Moments | None = None
+        self._sample: Sample | None = None
+        self._readings: dict[str, Reading] = {}
         self._axes: dict[tuple[int, int, int, int], tuple[Axis, Axis]] = {}
 
     # What is saved between batches: the passes know how to begin with all of it.
@@ -239,7 +266,8 @@ class _Passes:
             "tops": vars(self._tops) if self._tops else None,
             "counts": [_tensors(counter.counts) for counter in self._counters],
             "thresholds": self._thresholds_tensor(),
-            "moments": self._moments.state_dict() if self._moments else None,
+            "sample": self._sample.state_dict() if self._sample else None,
+            "readings": {name: one.state_dict() for name, one in self._readings.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -250,11 +278,15 @@ class _Passes:
             vars(self._quantile).update(state["quantile"])
             self._tops = Tops(0, 1)
             vars(self._tops).update(state["tops"])
+        if state["sample"]:
+            self._sample = Sample.of(state["sample"])
         if state["counts"]:
             self._begin_counting(state["thresholds"].numpy())
             for counter, saved in zip(self._counters, state["counts"], strict=True):
                 counter.counts = Counts(**{name: value.numpy() for name, value in saved.items()})
-            self._moments = Moments.of(state["moments"])
+            self._readings = {
+                name: READINGS[name].of(saved) for name, saved in state["readings"].items()
+            }
 
     def _thresholds_tensor(self) -> Tensor | None:
         return torch.from_numpy(self._counters[0].thresholds) if self._counters else None
@@ -269,9 +301,12 @@ class _Passes:
         before, was = next(network.parameters(), torch.zeros(0)).device, network.training
         network.to(self._device).eval()
         try:
-            with bar, torch.inference_mode(), outputs_of(network, [self._layer]) as found:
+            with (
+                bar, torch.inference_mode(), outputs_of(network, [self._layer], stop=True) as found
+            ):  # fmt: skip
                 for images, batch in self._read(self._done):
-                    network(self._prepare(images).to(self._device))
+                    with contextlib.suppress(Reached):
+                        network(self._prepare(images).to(self._device))
                     maps = found[self._layer].float().cpu()
                     if torch.isnan(maps).any():
                         raise InputError(f"layer {self._layer!r} gives NaN; look at the weights")
@@ -314,8 +349,12 @@ class _Passes:
         if self._quantile is None:
             self._quantile = Quantile(units, cells * len(self._concepts), self._how.level)
             self._tops = Tops(units, self._how.top)
+            if self._how.curves:
+                self._sample = Sample(units, len(self._concepts), cells, seed=self._how.seed)
         self._quantile.add(maps.transpose(0, 1).flatten(1))
         self._tops.add(maps, batch)
+        if self._sample:
+            self._sample.add(maps.numpy())
 
     def _begin_counting(self, thresholds: Array) -> None:
         concepts, how = self._concepts, self._how
@@ -326,7 +365,18 @@ class _Passes:
             )
             for k in range(1 + how.nulls)
         ]  # fmt: skip
-        self._moments = Moments(len(thresholds), concepts.category, len(concepts.categories))
+
+    def _begin_reading(self, thresholds: Array) -> None:
+        concepts, how, units = self._concepts, self._how, len(thresholds)
+        labels = concepts.category, len(concepts.categories)
+        self._readings = {"moments": Moments(units, *labels)}
+        if self._sample:
+            edges = self._sample.edges(how.bins)
+            self._readings["curves"] = Curves(edges, *labels, stride=how.stride)
+            self._sample = None  # has served
+        if how.pairs:
+            tried = labels_within(concepts, units, how.pair_bytes, seed=how.seed)
+            self._readings["pairs"] = Pairs(thresholds, *labels, labels=tried)
 
     def _count(
         self,
@@ -336,14 +386,18 @@ class _Passes:
         image_size: tuple[int, int],
     ) -> None:
         if not self._counters:
-            self._begin_counting(self._quantile.result().numpy())
+            thresholds = self._quantile.result().numpy()
+            self._begin_counting(thresholds)
+            self._begin_reading(thresholds)
         labels = [self._concepts.labels(int(i)) for i in batch]
         listed = [list_labels(one, len(self._concepts.names)) for one in labels]
         sizes = [self._concepts.mask_size(int(i)) for i in batch]
         axes = [self._axes_of(maps.shape[2:], size, field, image_size) for size in sizes]
-        groups = [int(self._concepts.groups[i]) % self._how.groups for i in batch]
-        self._counters[0].add(maps, listed, axes, groups)
-        self._moments.add(maps, listed, axes)
+        groups = [int(self._concepts.groups[i]) for i in batch]
+        self._counters[0].add(maps, listed, axes, [g % self._how.groups for g in groups])
+        readings = self._readings.values()
+        with ThreadPoolExecutor(min(self._workers or len(readings), len(readings))) as pool:
+            list(pool.map(lambda reading: reading.add(maps, listed, axes, groups), readings))
         for r, counter in enumerate(self._counters[1:], 1):
             other = [(i + r) % len(batch) for i in range(len(batch))]
             fits = [i for i, j in enumerate(other) if i != j and sizes[i] == sizes[j]]
@@ -380,17 +434,18 @@ class _Passes:
                 null[r, :, k] = scores[:, concepts.category == k].max(1, initial=0)
         for counter in self._counters:
             counter.close()
+        figures = [reading.result() for reading in self._readings.values()]
         return Dissection(
             names=list(concepts.names),
             categories=list(concepts.categories),
             category=np.asarray(concepts.category),
             thresholds=first.thresholds,
             counts=first.counts,
-            correlation=self._moments.correlation(),
             null=null,
             top=self._tops.image.numpy(),
             top_value=self._tops.value.numpy(),
             about={"layer": self._layer, "images": len(concepts), **vars(self._how)},
+            **{name: value for found in figures for name, value in found.items()},
         )
 
 
@@ -398,18 +453,28 @@ def _tensors(counts: Counts) -> dict[str, Tensor]:
     return {f.name: torch.from_numpy(getattr(counts, f.name)) for f in fields(counts)}
 
 
+_ARRAYS = ("category", "thresholds", "correlation", "null", "top", "top_value")
+_OPTIONAL = ("average_precision", "chance")
+_PARTS = {"counts": Counts, "compositions": Compositions}
+"""Data sets of an HDF5 file, those that may be absent, and groups of data sets (the latter of these
+too)."""
+
+
 def write_dissection(path: str | Path, found: Dissection) -> None:
-    """Write a dissection as HDF5."""
+    """Write a dissection as HDF5: names, categories, the arrays under their names, counts and
+    compositions as groups, and `about` as an attribute, in JSON.
+    """
     with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
         text = h5py.string_dtype()
         file.create_dataset("names", data=np.array(found.names, object), dtype=text)
         file.create_dataset("categories", data=np.array(found.categories, object), dtype=text)
         file.attrs["about"] = json.dumps(found.about, sort_keys=True)
-        arrays = {f.name: getattr(found.counts, f.name) for f in fields(found.counts)}
-        for name, value in arrays.items():
-            file.create_dataset(f"counts/{name}", data=value, compression="gzip", shuffle=True)
-        for name in ("category", "thresholds", "correlation", "null", "top", "top_value"):
-            file[name] = getattr(found, name)
+        for group, part in ((name, getattr(found, name)) for name in _PARTS):
+            for name, value in vars(part).items() if part else ():
+                file.create_dataset(f"{group}/{name}", data=value, compression="gzip", shuffle=True)
+        for name in (*_ARRAYS, *_OPTIONAL):
+            if getattr(found, name) is not None:
+                file[name] = getattr(found, name)
 
 
 def read_dissection(path: str | Path) -> Dissection:
@@ -418,14 +483,17 @@ def read_dissection(path: str | Path) -> Dissection:
     Raises:
         InputError: missing, cut short, or something else.
     """
-    single = ("category", "thresholds", "correlation", "null", "top", "top_value")
-    parts = [f.name for f in fields(Counts)]
-    needs = ("names", "categories", *single, *(f"counts/{name}" for name in parts))
+    needs = ("names", "categories", *_ARRAYS, *(f"counts/{f.name}" for f in fields(Counts)))
     with open_hdf5(path, needs=needs) as file:
+        parts = {
+            group: kind(**{f.name: file[f"{group}/{f.name}"][:] for f in fields(kind)})
+            for group, kind in _PARTS.items()
+            if group in file
+        }
         return Dissection(
             names=list(file["names"].asstr()[:]),
             categories=list(file["categories"].asstr()[:]),
-            counts=Counts(**{name: file[f"counts/{name}"][:] for name in parts}),
             about=json.loads(file.attrs["about"]),
-            **{name: file[name][:] for name in single},
+            **parts,
+            **{name: file[name][:] for name in (*_ARRAYS, *_OPTIONAL) if name in file},
         )

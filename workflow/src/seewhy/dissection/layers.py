@@ -9,36 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from seewhy.dissection.hooks import named_layer
 from seewhy.errors import InputError
 
 
-def layer_of(network: nn.Module, name: str) -> nn.Module:
-    """The module of that name.
-
-    Raises:
-        InputError: there is none; the message gives the nearest names.
-    """
-    modules = dict(network.named_modules())
-    modules.pop("", None)
-    if name not in modules:
-        near = difflib.get_close_matches(name, modules, 5, 0.3) or list(modules)[:8]
-        raise InputError(f"the network has no layer {name!r}; near it: {', '.join(near)}")
-    return modules[name]
+class Reached(Exception):
+    """All layers that were asked for have run."""
 
 
 @contextlib.contextmanager
-def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+def outputs_of(
+    network: nn.Module, names: Sequence[str], *, stop: bool = False
+) -> Iterator[dict[str, Tensor]]:
     """Keep the outputs of layers at each forward pass within the block.
 
     Args:
         network: left as it was afterwards.
         names: of its layers.
+        stop: end the pass with `Reached` once all of them have run: nothing above is needed.
 
     Yields:
         The last output of each layer, once it has run: [n, units, h, w]; the activations of a
@@ -48,6 +41,7 @@ def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, T
         InputError: an unknown name; an output of another form.
     """
     found: dict[str, Tensor] = {}
+    reached: set[str] = set()
 
     def keep(name: str):
         def hook(module: nn.Module, given: object, output: object) -> None:
@@ -57,10 +51,14 @@ def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, T
                     f"layer {name!r} gives {form}; a dissection needs feature maps [n, units, h, w]"
                 )
             found[name] = output.detach() if output.dim() == 4 else output.detach()[..., None, None]
+            reached.add(name)
+            if stop and reached == set(names):
+                reached.clear()
+                raise Reached
 
         return hook
 
-    handles = [layer_of(network, name).register_forward_hook(keep(name)) for name in names]
+    handles = [named_layer(network, name).register_forward_hook(keep(name)) for name in names]
     try:
         yield found
     finally:

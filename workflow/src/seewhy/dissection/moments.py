@@ -17,16 +17,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numba import njit
 
 from seewhy.dissection.counting import Listed
+from seewhy.dissection.reading import Sums, speaks_of
 from seewhy.dissection.upsampling import Axis
 
 Array = np.ndarray
 
 
-class Moments:
+class Moments(Sums):
     """Sums from which correlations follow.
 
     Args:
@@ -43,7 +43,13 @@ class Moments:
         self._m = np.zeros(len(category))
         self._am = np.zeros((units, len(category)))
 
-    def add(self, maps: Array, labels: Sequence[Listed], axes: Sequence[tuple[Axis, Axis]]) -> None:
+    def add(
+        self,
+        maps: Array,
+        labels: Sequence[Listed],
+        axes: Sequence[tuple[Axis, Axis]],
+        groups: Sequence[int] = (),
+    ) -> None:
         """Some images: maps [n, units, h, w], their labels and axes."""
         for one, listed, (down, across) in zip(maps, labels, axes, strict=True):
             p, q = down.matrix, across.matrix
@@ -53,8 +59,7 @@ class Moments:
             squares = (cells.reshape(-1, w) @ (q.T @ q)).reshape(units, h, w)
             squares = (p.T @ p) @ squares
             present = np.flatnonzero(listed.truth)
-            speaks = np.unique(self._category[present])
-            speaks = speaks[speaks >= 0]
+            speaks = speaks_of(listed, self._category, len(self._n))
             self._n[speaks] += len(p) * len(q)
             self._a[:, speaks] += (cells @ weight)[:, None]
             self._aa[:, speaks] += (cells * squares.reshape(units, h * w)).sum(1)[:, None]
@@ -78,19 +83,12 @@ class Moments:
         r[:, self._category < 0] = np.nan
         return r
 
-    def state_dict(self) -> dict[str, Any]:
-        """The sums so far."""
-        return {name: torch.from_numpy(np.asarray(v)) for name, v in vars(self).items()}
-
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> Moments:
-        """Go on from :meth:`state_dict`."""
-        made = cls.__new__(cls)
-        vars(made).update({name: value.numpy() for name, value in state.items()})
-        return made
+    def result(self) -> dict[str, Any]:
+        """`correlation`."""
+        return {"correlation": self.correlation()}
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _across(start, label, present, low, high, share, cells):
     """M_c Q of the labels `present`, [present, m, cells]."""
     columns = len(low)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy as np
 from seewhy.errors import InputError
 from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.describe import Description, describe_clip
-from seewhy.worlds.puppets.draw import Drawing, draw
+from seewhy.worlds.puppets.draw import Drawing, Figure, draw
 from seewhy.worlds.puppets.plan import Plan
 from seewhy.worlds.puppets.sampling import plan_clip
 from seewhy.worlds.puppets.scenes import build_scene
+from seewhy.worlds.puppets.shapes import Body, Shape
 
 
 @dataclass
@@ -123,6 +124,33 @@ def draw_plan(plan: Plan, size: int) -> Drawing:
     """Draw a planned clip at `size` x `size` pixels."""
     figures, _ = build_figures(plan)
     return draw(figures, build_scene(plan.scene, plan.scene_seed), plan.view, size)
+
+
+def draw_moments(plan: Plan, figures: list[Figure], times: np.ndarray, size: int) -> Drawing:
+    """Draw a few frames of a planned clip.
+
+    Args:
+        plan: the clip.
+        figures: those of `build_figures(plan)`; they stay as they are.
+        times: [n] frames.
+        size: height and width of a frame, pixels.
+
+    Returns:
+        What :func:`draw_plan` draws at these times, as frames 0 … n - 1.
+    """
+    picked = []
+    for figure in figures:
+        body = figure.body
+        moments = Body(
+            [Shape(s.part, s.points[times], s.layer, s.dark) for s in body.shapes],
+            {name: point[times] for name, point in body.points.items()},
+            body.depth[times],
+            body.anchor[times],
+            body.shown[times],
+        )
+        waterline = None if figure.waterline is None else figure.waterline[times]
+        picked.append(replace(figure, body=moments, waterline=waterline))
+    return draw(picked, build_scene(plan.scene, plan.scene_seed), plan.view[times], size)
 
 
 def draw_clip(

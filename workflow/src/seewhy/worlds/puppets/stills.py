@@ -17,13 +17,12 @@ from seewhy.errors import InputError
 from seewhy.progress import progress
 from seewhy.worlds.puppets import vocabulary as words
 from seewhy.worlds.puppets.cast import build_figures
-from seewhy.worlds.puppets.clip import check_size
-from seewhy.worlds.puppets.draw import Drawing, draw
+from seewhy.worlds.puppets.clip import check_size, draw_moments
+from seewhy.worlds.puppets.draw import Drawing
 from seewhy.worlds.puppets.plan import Plan, clip_generator
 from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.sampling import plan_clip
-from seewhy.worlds.puppets.scenes import build_scene
-from seewhy.worlds.puppets.shapes import Pose, Shape
+from seewhy.worlds.puppets.shapes import Pose
 
 _KINDS = (*words.ACTORS, *words.RARE_ACTORS)
 STILL_CLASSES: dict[str, tuple[str, ...]] = {
@@ -108,19 +107,7 @@ def _moments(
             for k in range(_PER_PLAN)
         ]
     )
-    for figure in figures:
-        body = figure.body
-        body.shapes = [Shape(s.part, s.points[times], s.layer, s.dark) for s in body.shapes]
-        body.points = {name: point[times] for name, point in body.points.items()}
-        body.depth, body.anchor, body.shown = (
-            body.depth[times],
-            body.anchor[times],
-            body.shown[times],
-        )
-        if figure.waterline is not None:
-            figure.waterline = figure.waterline[times]
-    backdrop = build_scene(plan.scene, plan.scene_seed)
-    return draw(figures, backdrop, plan.view[times], size), poses, times
+    return draw_moments(plan, figures, times, size), poses, times
 
 
 def _nearest(times: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -1,0 +1,432 @@
+"""Network Dissection with actions: the network that is dissected, and what it is shown.
+
+REQUIRED INPUTS: none (params.yaml, section dissection and puppets.seed); or a network, concept sets
+and images of yours, where dissection.model, dissection.sets and dissection.paths name them.
+
+OUTPUTS:
+    data/puppets/crops/<split>.h5        actors at work, cut out of a world of their own, with the
+                                         truth of every pixel (draw_crops)
+    models/dissection/seed<seed>.safetensors   a residual network that names their actions
+    results/dissection/training/seed<seed>.json, seed<seed>.csv
+                                         how well, on validation crops (train_dissected_network)
+    data/dissection/annotations/*.csv    what simulated people say of the crops (annotate_crops)
+    data/dissection/regions.csv, results/dissection/regions.csv
+                                         action regions, and what was dropped (build_action_regions)
+    results/dissection/region-quality.csv   regions against the truth, by rounds (score_regions)
+    data/dissection/sets/{broden,actions}   concept sets in Broden's format (write_broden, write_actions)
+    data/dissection/counts/<network>/<layer>.<set>.<level>.h5
+    results/dissection/tally/<network>/<layer>.<set>.<level>.csv
+                                         raw counts; each unit's best labels (dissect_layer)
+    results/dissection/{table1,blocks,relabelled,histogram,units,compositions,formulas}.csv
+                                         (score_dissection)
+    results/figures/dissection-{histogram,blocks,shared,relabelled,units}.png   (draw_dissection)
+    results/dissection/{paths,ablation}.csv, results/figures/dissection-paths.png
+                                         why mistakes were made (explain_mistakes)
+
+<network> is seed<n> or, where dissection.model has a name, `model`; with `random-` before it, its weights
+are random. <set> is broden, actions, combined (both), or shuffled (both, the action names dealt anew).
+"""
+
+DISSECTION = config["dissection"]
+OTHER_MODEL = DISSECTION["model"]["name"]
+MODEL = json.dumps(DISSECTION["model"], sort_keys=True)
+NETWORKS = ["model"] if OTHER_MODEL else [f"seed{seed}" for seed in DISSECTION["seeds"]]
+LAYERS = DISSECTION["layers"]
+OWN_SETS = {
+    name: DISSECTION["sets"][name] or f"data/dissection/sets/{name}"
+    for name in ("broden", "actions")
+}
+CONCEPT_SETS = {
+    "broden": [OWN_SETS["broden"]],
+    "actions": [OWN_SETS["actions"]],
+    "combined": list(OWN_SETS.values()),
+    "shuffled": list(OWN_SETS.values()),
+}
+# Network, layer and set of every dissection: all blocks of what is compared block by block, and the
+# last one for Table 1.
+DISSECTED = [
+    (prefix + network, layer, concepts)
+    for network in NETWORKS
+    for prefix, sets in (
+        ("", ["broden", "actions", "combined", "shuffled"]),
+        ("random-", ["broden", "combined"]),
+    )
+    for layer in LAYERS
+    for concepts in sets
+    if layer == LAYERS[-1] or concepts in ("combined", "shuffled")
+]
+
+
+def counts_of(network, layer, concepts, level=DISSECTION["level"]):
+    """File of one dissection's counts."""
+    return f"data/dissection/counts/{network}/{layer}.{concepts}.{level}.h5"
+
+
+def dissected_weights(wildcards):
+    """The network's file of weights, if it has one."""
+    if OTHER_MODEL:
+        return [DISSECTION["model"]["weights"]] if DISSECTION["model"]["weights"] else []
+    network = getattr(wildcards, "network", NETWORKS[0])
+    return [f"models/dissection/{network.removeprefix('random-')}.safetensors"]
+
+
+def how_to_dissect(wildcards):
+    """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
+    how = {key: DISSECTION[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
+    whole = wildcards.layer == LAYERS[-1] and wildcards.concepts == "combined"
+    asked = whole and not wildcards.network.startswith("random-")
+    slow = {"curves": asked and DISSECTION["curves"], "pairs": asked and DISSECTION["compositions"]}
+    return json.dumps(how | slow, sort_keys=True)
+
+
+rule draw_crops:
+    output:
+        crops="data/puppets/crops/{split}.h5",
+    log:
+        "logs/draw_crops/{split}.log",
+    benchmark:
+        "benchmarks/draw_crops/{split}.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("draw_crops.py"),
+        # The third world after that of puppets.seed.
+        crops=json.dumps(
+            DISSECTION["crops"] | {"seed": config["puppets"]["seed"] + 3}, sort_keys=True
+        ),
+    script:
+        "../scripts/draw_crops.py"
+
+
+rule train_dissected_network:
+    input:
+        train="data/puppets/crops/train.h5",
+        val="data/puppets/crops/val.h5",
+    output:
+        network="models/dissection/seed{seed}.safetensors",
+        metrics="results/dissection/training/seed{seed}.json",
+        history="results/dissection/training/seed{seed}.csv",
+    log:
+        "logs/train_dissected_network/seed{seed}.log",
+    benchmark:
+        "benchmarks/train_dissected_network/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=1,
+    params:
+        code=code("train_dissected_network.py"),
+        network=json.dumps(DISSECTION["network"], sort_keys=True),
+    script:
+        "../scripts/train_dissected_network.py"
+
+
+rule annotate_crops:
+    input:
+        crops="data/puppets/crops/test.h5",
+    output:
+        boxes="data/dissection/annotations/boxes.csv",
+        votes="data/dissection/annotations/votes.csv",
+        sizes="data/dissection/annotations/sizes.csv",
+        truth="data/dissection/annotations/truth.csv",
+    log:
+        "logs/annotate_crops.log",
+    benchmark:
+        "benchmarks/annotate_crops.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("annotate_crops.py"),
+        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
+        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
+    script:
+        "../scripts/annotate_crops.py"
+
+
+rule build_action_regions:
+    input:
+        boxes="data/dissection/annotations/boxes.csv",
+        votes="data/dissection/annotations/votes.csv",
+        sizes="data/dissection/annotations/sizes.csv",
+    output:
+        regions="data/dissection/regions.csv",
+        summary=report(
+            "results/dissection/regions.csv",
+            caption="../report/dissection-regions.rst",
+            category="Dissection",
+            labels={"table": "regions", "content": "what became of the annotations"},
+        ),
+    log:
+        "logs/build_action_regions.log",
+    benchmark:
+        "benchmarks/build_action_regions.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("build_action_regions.py"),
+        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
+    script:
+        "../scripts/build_action_regions.py"
+
+
+rule score_regions:
+    input:
+        truth="data/dissection/annotations/truth.csv",
+    output:
+        table=report(
+            "results/dissection/region-quality.csv",
+            caption="../report/dissection-quality.rst",
+            category="Dissection",
+            labels={"table": "region quality", "content": "regions against the truth"},
+        ),
+    log:
+        "logs/score_regions.log",
+    benchmark:
+        "benchmarks/score_regions.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("score_regions.py"),
+        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
+        min_share=json.dumps(DISSECTION["regions"]["min_share"]),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_regions.py"
+
+
+rule write_broden:
+    input:
+        crops="data/puppets/crops/test.h5",
+    output:
+        folder=directory("data/dissection/sets/broden"),
+    log:
+        "logs/write_broden.log",
+    benchmark:
+        "benchmarks/write_broden.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("write_broden.py"),
+    script:
+        "../scripts/write_broden.py"
+
+
+rule write_actions:
+    input:
+        crops="data/puppets/crops/test.h5",
+        regions="data/dissection/regions.csv",
+    output:
+        folder=directory("data/dissection/sets/actions"),
+    log:
+        "logs/write_actions.log",
+    benchmark:
+        "benchmarks/write_actions.tsv"
+    conda:
+        "../../envs/plot.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("write_actions.py"),
+    script:
+        "../scripts/write_actions.py"
+
+
+rule dissect_layer:
+    input:
+        weights=dissected_weights,
+        sets=lookup(dpath="{concepts}", within=CONCEPT_SETS),
+    output:
+        counts="data/dissection/counts/{network}/{layer}.{concepts}.{level}.h5",
+        tally="results/dissection/tally/{network}/{layer}.{concepts}.{level}.csv",
+    log:
+        "logs/dissect_layer/{network}/{layer}.{concepts}.{level}.log",
+    benchmark:
+        "benchmarks/dissect_layer/{network}/{layer}.{concepts}.{level}.tsv"
+    conda:
+        "../../envs/explain.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=480,
+        gpu=1,
+    params:
+        code=code("dissect_layer.py"),
+        model=MODEL,
+        how=how_to_dissect,
+    script:
+        "../scripts/dissect_layer.py"
+
+
+rule score_dissection:
+    input:
+        counts=[counts_of(*key) for key in DISSECTED],
+    output:
+        table1=report(
+            "results/dissection/table1.csv",
+            caption="../report/dissection1.rst",
+            category="Dissection",
+            labels={"table": "1", "content": "concepts and interpretable units"},
+        ),
+        blocks=report(
+            "results/dissection/blocks.csv",
+            caption="../report/dissection-blocks.rst",
+            category="Dissection",
+            labels={"table": "blocks", "content": "units by category, block by block"},
+        ),
+        relabelled=report(
+            "results/dissection/relabelled.csv",
+            caption="../report/dissection-relabelled.rst",
+            category="Dissection",
+            labels={"table": "relabelled", "content": "units whose name changes"},
+        ),
+        units=report(
+            "results/dissection/units.csv",
+            caption="../report/dissection-details.rst",
+            category="Dissection",
+            labels={"table": "units", "content": "units of the last block"},
+        ),
+        compositions=report(
+            "results/dissection/compositions.csv",
+            caption="../report/dissection-compositions.rst",
+            category="Dissection",
+            labels={"table": "compositions", "content": "formulas of two concepts"},
+        ),
+        histogram="results/dissection/histogram.csv",
+        formulas="results/dissection/formulas.csv",
+    log:
+        "logs/score_dissection.log",
+    benchmark:
+        "benchmarks/score_dissection.tsv"
+    conda:
+        "../../envs/explain.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("score_dissection.py"),
+        dissections=json.dumps(DISSECTED),
+        last=json.dumps(LAYERS[-1]),
+        threshold=json.dumps(DISSECTION["threshold"]),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/score_dissection.py"
+
+
+rule draw_dissection:
+    input:
+        **{
+            name: counts_of(NETWORKS[0], LAYERS[-1], name)
+            for name in ("broden", "combined", "shuffled")
+        },
+        weights=dissected_weights,
+        sets=list(OWN_SETS.values()),
+        blocks="results/dissection/blocks.csv",
+    output:
+        histogram=report(
+            "results/figures/dissection-histogram.png",
+            caption="../report/dissection-histogram.rst",
+            category="Dissection",
+            labels={"figure": "4", "content": "concepts by number of units"},
+        ),
+        shared=report(
+            "results/figures/dissection-shared.png",
+            caption="../report/dissection-shared.rst",
+            category="Dissection",
+            labels={"figure": "5", "content": "units that share an action"},
+        ),
+        blocks=report(
+            "results/figures/dissection-blocks.png",
+            caption="../report/dissection-blocks.rst",
+            category="Dissection",
+            labels={"figure": "6", "content": "block by block"},
+        ),
+        relabelled=report(
+            "results/figures/dissection-relabelled.png",
+            caption="../report/dissection-relabelled.rst",
+            category="Dissection",
+            labels={"figure": "2", "content": "units whose name changes"},
+        ),
+        units=report(
+            "results/figures/dissection-units.png",
+            caption="../report/dissection-units.rst",
+            category="Dissection",
+            labels={"figure": "units", "content": "named units"},
+        ),
+    log:
+        "logs/draw_dissection.log",
+    benchmark:
+        "benchmarks/draw_dissection.tsv"
+    conda:
+        "../../envs/explain.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=code("draw_dissection.py"),
+        model=MODEL,
+        folders=json.dumps({name: CONCEPT_SETS[name] for name in ("broden", "combined")}),
+        threshold=json.dumps(DISSECTION["threshold"]),
+    script:
+        "../scripts/draw_dissection.py"
+
+
+rule explain_mistakes:
+    input:
+        weights=dissected_weights,
+        crops=[] if DISSECTION["paths"]["images"] else "data/puppets/crops/test.h5",
+        images=DISSECTION["paths"]["images"],
+        counts=[counts_of(NETWORKS[0], layer, "combined") for layer in LAYERS[-2:]],
+    output:
+        paths="results/dissection/paths.csv",
+        ablation=report(
+            "results/dissection/ablation.csv",
+            caption="../report/dissection-ablation.rst",
+            category="Dissection",
+            labels={"table": "ablation", "content": "named units silenced"},
+        ),
+        figure=report(
+            "results/figures/dissection-paths.png",
+            caption="../report/dissection-paths.rst",
+            category="Dissection",
+            labels={"figure": "8", "content": "concept paths of mistakes"},
+        ),
+    log:
+        "logs/explain_mistakes.log",
+    benchmark:
+        "benchmarks/explain_mistakes.tsv"
+    conda:
+        "../../envs/explain.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code("explain_mistakes.py"),
+        model=MODEL,
+        paths=json.dumps(DISSECTION["paths"], sort_keys=True),
+        threshold=json.dumps(DISSECTION["threshold"]),
+        evaluation=section("evaluation"),
+    script:
+        "../scripts/explain_mistakes.py"

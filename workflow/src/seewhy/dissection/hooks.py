@@ -1,0 +1,210 @@
+"""Layers of a network by name, what they gave for an image, and its answer with units silenced.
+
+    with evaluating(network):
+        answer, (maps,) = seen(network, image, ["layer4"])   # maps.output [1, c, h, w]
+        without = silenced(network, image, "layer4", kept)   # [draws, classes]
+
+Nothing stays behind: hooks are removed and each module gets its mode back, after an error too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seewhy.errors import InputError
+
+
+class Seen(NamedTuple):
+    """What a layer read and gave in one forward pass; copies, so in-place layers cannot change it.
+
+    Attributes:
+        given: its input.
+        output: its output.
+    """
+
+    given: Tensor
+    output: Tensor
+
+
+@contextlib.contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Dropout off, batch norm by its running statistics, no gradients; then each mode as before."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def named_layer(network: nn.Module, name: str) -> nn.Module:
+    """The layer of that name, as ``network.named_modules()`` has it.
+
+    Raises:
+        InputError: there is none; the line has the nearest names.
+    """
+    layers = dict(network.named_modules())
+    if name and name in layers:
+        return layers[name]
+    top = [child for child, _ in network.named_children()]
+    near = difflib.get_close_matches(str(name), [n for n in layers if n], n=3, cutoff=0.5) or top
+    raise InputError(f"layer {name!r} is not in the network; give one such as {', '.join(near)}")
+
+
+def linear_layer(network: nn.Module, name: str) -> nn.Linear:
+    """The linear layer of that name.
+
+    Raises:
+        InputError: there is none, or it is of another kind; the line has those there are.
+    """
+    layer = named_layer(network, name)
+    if not isinstance(layer, nn.Linear):
+        found = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)]
+        remedy = f"give one such as {', '.join(found[-3:])}" if found else "the network has none"
+        raise InputError(f"layer {name!r} is {type(layer).__name__}, not a linear layer; {remedy}")
+    return layer
+
+
+def one_image(image: Tensor) -> Tensor:
+    """``[1, c, h, w]``, of that or of ``[c, h, w]``.
+
+    Raises:
+        InputError: of another shape, not of floating point, or with values that are not finite.
+    """
+    shape = list(image.shape)
+    if image.ndim == 3:
+        image = image[None]
+    if image.ndim != 4 or len(image) != 1 or not image.is_floating_point():
+        raise InputError(
+            f"image {shape} of {image.dtype} is not one image [c, h, w] of floating point; "
+            "give it as the network reads it"
+        )
+    if not torch.isfinite(image).all():
+        raise InputError(f"image {shape} has values that are not finite; mend what wrote them")
+    return image
+
+
+def class_index(class_: int | str, count: int, classes: Sequence[str] = ()) -> int:
+    """Number of a class that is given by its number or, where there are names, by its name.
+
+    Raises:
+        InputError: there is no such class; the line has the nearest.
+    """
+    if classes and len(classes) != count:
+        raise InputError(f"{len(classes)} names of classes for {count} outputs; give one each")
+    if isinstance(class_, str):
+        if class_ in classes:
+            return list(classes).index(class_)
+        near = difflib.get_close_matches(class_, classes, n=3) or list(classes)[:5]
+        remedy = f"give one such as {', '.join(near)}" if near else "give its number, or `classes`"
+        raise InputError(f"class {class_!r} is not one of the network's {count}; {remedy}")
+    if not 0 <= int(class_) < count:
+        raise InputError(f"class {class_} is not one of 0 … {count - 1}")
+    return int(class_)
+
+
+def seen(network: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Seen]]:
+    """The network's answer for an image, and what some layers read and gave.
+
+    Args:
+        network: within `evaluating`.
+        image: ``[1, c, h, w]``.
+        names: of layers.
+
+    Returns:
+        ``[1, classes]``, and one of each layer.
+
+    Raises:
+        InputError: no such layer, one that does not run exactly once, or an answer of another form.
+    """
+    given: dict[str, list[Tensor]] = {name: [] for name in names}
+    outputs: dict[str, list[Tensor]] = {name: [] for name in names}
+
+    def before(_: nn.Module, inputs: tuple, *, name: str) -> None:
+        given[name].append(inputs[0].clone())
+
+    def after(_: nn.Module, __: tuple, output: object, *, name: str) -> None:
+        outputs[name].append(_one_tensor(output, name).clone())
+
+    with contextlib.ExitStack() as hooks:
+        for name in outputs:
+            layer = named_layer(network, name)
+            hooks.enter_context(layer.register_forward_pre_hook(partial(before, name=name)))
+            hooks.enter_context(layer.register_forward_hook(partial(after, name=name)))
+        answer = network(image)
+    for name, times in outputs.items():
+        if len(times) != 1:
+            raise InputError(
+                f"layer {name!r} runs {len(times)} times for an image, not once; give another"
+            )
+    if not isinstance(answer, Tensor) or answer.ndim != 2 or len(answer) != 1:
+        form = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise InputError(f"the network answers {form} to one image; give one with [n, classes]")
+    return answer, [Seen(given[name][0], outputs[name][0]) for name in names]
+
+
+def require_maps(maps: Tensor, name: str) -> Tensor:
+    """The maps as they are.
+
+    Raises:
+        InputError: not ``[n, c, h, w]``.
+    """
+    if maps.ndim != 4:
+        raise InputError(
+            f"layer {name!r} gives {list(maps.shape)}, not maps [n, c, h, w]; give a block of "
+            "convolutions"
+        )
+    return maps
+
+
+def silenced(
+    network: nn.Module, image: Tensor, name: str, kept: Tensor, *, batch: int = 64
+) -> Tensor:
+    """The network's answers for one image with some units of a layer set to 0.
+
+    The layers below run once a batch, for the one image: the hook gives the layers above as many
+    copies of the layer's maps as there are draws.
+
+    Args:
+        network: within `evaluating`.
+        image: ``[1, c, h, w]``.
+        name: of a layer that gives maps.
+        kept: which of its units stay, bool ``[draws, units]``.
+        batch: draws at once.
+
+    Returns:
+        ``[draws, classes]``.
+
+    Raises:
+        InputError: no such layer, or one that does not give maps of so many units.
+    """
+    layer = named_layer(network, name)
+    answers = []
+    for some in kept.split(batch):
+
+        def silence(_: nn.Module, __: tuple, output: Tensor, some: Tensor = some) -> Tensor:
+            maps = require_maps(_one_tensor(output, name), name)
+            if maps.shape[1] != some.shape[1]:
+                raise InputError(f"layer {name!r} has {maps.shape[1]} units, not {some.shape[1]}")
+            return maps * some.to(maps)[:, :, None, None]  # [draws, units, h, w]
+
+        with layer.register_forward_hook(silence):
+            answers.append(network(image))
+    return torch.cat(answers)
+
+
+def _one_tensor(output: object, name: str) -> Tensor:
+    if not isinstance(output, Tensor):
+        raise InputError(
+            f"layer {name!r} gives {type(output).__name__}, not one tensor; give a layer inside it"
+        )
+    return output

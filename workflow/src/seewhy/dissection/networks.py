@@ -1,0 +1,107 @@
+"""Any network to dissect: the one trained here, one of torchvision's, or a user's own.
+
+seewhy                 a file that `seewhy.dissection.train` wrote; `name` is null
+resnet50, …            torchvision's, with the weights of a file
+package.module:build   a function of yours that returns a torch.nn.Module
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seewhy.backbones.torchvision_import import import_torchvision
+from seewhy.backbones.weights import load_into, read_weights
+from seewhy.dissection.network import load_network
+from seewhy.errors import InputError
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How images become a network's input.
+
+    Attributes:
+        size: side in pixels that they are resized to (bilinear, with antialiasing); None: as they
+            are.
+        mean, std: of the channels red, green, blue in 0 … 1.
+    """
+
+    size: int | None = None
+    mean: Sequence[float] = (0.0, 0.0, 0.0)
+    std: Sequence[float] = (1.0, 1.0, 1.0)
+
+    def __call__(self, images: Array) -> Tensor:
+        """Images [n, h, w, 3] uint8 as [n, 3, size, size] float32."""
+        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        if self.size and tuple(pixels.shape[2:]) != (self.size, self.size):
+            pixels = functional.interpolate(
+                pixels, (self.size, self.size), mode="bilinear", antialias=True
+            )
+        mean, std = (torch.tensor(v).float()[:, None, None] for v in (self.mean, self.std))
+        return (pixels - mean) / std
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network in evaluation mode, how its input is made, and the names of its classes."""
+
+    network: nn.Module
+    prepare: Callable[[Array], Tensor]
+    classes: list[str] = field(default_factory=list)
+
+
+def open_network(
+    weights: str | Path | None, *, name: str | None = None, scaling: Scaling | None = None
+) -> Opened:
+    """Open a network.
+
+    Args:
+        weights: its file; for `package.module:build` it may be None: the function has loaded them.
+        name: see the module; None: a network trained here.
+        scaling: of its input; a network trained here takes images in 0 … 1 at their own size.
+
+    Raises:
+        InputError: no such name, module, function or file, or weights of another network.
+    """
+    if name is None:
+        network = load_network(weights)
+        return Opened(network.eval(), Scaling(), list(network.classes))
+    if ":" in name:
+        network = _from_module(name)
+    else:
+        models = import_torchvision().models
+        if name not in models.list_models(module=models):
+            raise InputError(
+                f"dissection.model.name: {name!r} is no classifier of torchvision's, nor "
+                "package.module:function"
+            )
+        if weights is None:
+            raise InputError(f"dissection.model.weights: {name} needs a file of weights")
+        network = models.get_model(name, weights=None)
+    if weights is not None:
+        load_into(network, read_weights(weights)[0], weights, name)
+    classes = [str(c) for c in getattr(network, "classes", [])]
+    return Opened(network.eval(), scaling or Scaling(), classes)
+
+
+def _from_module(name: str) -> nn.Module:
+    module, _, function = name.partition(":")
+    try:
+        build = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"dissection.model.name: {name!r} cannot be imported ({error})") from None
+    network = build()
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"dissection.model.name: {name!r} returns {type(network).__name__}, no torch.nn.Module"
+        )
+    return network

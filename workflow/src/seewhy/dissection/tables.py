@@ -1,0 +1,350 @@
+"""Table 1, the blocks (Figure 6) and the units that change their name, with their controls.
+
+A unit is interpretable where its best IoU reaches a threshold (`seewhy.dissection.tally`). Three
+thresholds stand side by side: 0.04 (Bau et al. 2017, the paper), 0.08, and one calibrated for each
+dissection by its own null, so that 5% of the units would reach it with other images' labels. Two
+controls stand in the same table: a network with random weights, and the action regions with their
+names dealt anew. What these reach too, neither learning nor meaning is needed for.
+
+`held out` counts a unit whose label, chosen on one half of the images, reaches the threshold on the
+other half (the mean of both ways): the best of many labels looks better than it is on the images it
+was chosen on.
+
+Intervals: groups of images drawn with replacement (percentile bootstrap); thresholds T_u, and the
+calibrated ones, stay. Dissections of the same seed of draws are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from seewhy.dissection.details import compositions, compositions_summary, details
+from seewhy.dissection.dissect import Dissection, iou, read_dissection
+from seewhy.dissection.tally import (
+    Named,
+    best_labels,
+    calibrated_threshold,
+    ceilings,
+    histogram,
+    resampled,
+    tally,
+)
+from seewhy.errors import InputError
+from seewhy.files import whole_file
+from seewhy.scores.bootstrap import Interval
+from seewhy.scores.columns import interval_columns, verdict
+
+Array = np.ndarray
+FIXED = (0.04, 0.08)
+CALIBRATED = "5% by chance"
+BRODEN, ACTIONS, COMBINED, SHUFFLED = "broden", "actions", "combined", "shuffled"
+SETS = {
+    BRODEN: "Broden",
+    ACTIONS: "Action regions",
+    COMBINED: "Broden + action regions",
+    SHUFFLED: "Broden + action regions, names shuffled",
+}
+RANDOM = "random-"
+"""Prefix of the names of networks with random weights."""
+ACTION = "action"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How intervals are made: number of resamples, confidence and seed."""
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def interval(self, value: float, draws: Array) -> Interval:
+        """Percentile interval."""
+        ends = np.quantile(draws, [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        return Interval(float(value), float(ends[0]), float(ends[1]))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A dissection with what all rows need of it."""
+
+    scores: Array
+    labels: Array
+    drawn_scores: Array
+    drawn_labels: Array
+    calibrated: float
+
+    def threshold(self, kind: str | float) -> float:
+        return self.calibrated if kind == CALIBRATED else float(kind)
+
+    def named(self, kind: str | float) -> Named:
+        return _named(self.scores, self.labels, self.threshold(kind))
+
+    def drawn(self, kind: str | float) -> tuple[Array, Array]:
+        """Units and concepts of each resample."""
+        at = self.threshold(kind)
+        pairs = [
+            _named(s, c, at) for s, c in zip(self.drawn_scores, self.drawn_labels, strict=True)
+        ]
+        return np.array([p.units for p in pairs]), np.array([p.concepts for p in pairs])
+
+
+def _named(scores: Array, labels: Array, at: float) -> Named:
+    reaches = scores >= at
+    return Named(int(reaches.sum()), len(np.unique(labels[reaches])))
+
+
+def _scores(found: Dissection, groups: Array | None = None) -> Array:
+    counts = found.counts
+    which = slice(None) if groups is None else groups
+    sums = (counts.both[which].sum(0), counts.truth[which].sum(0), counts.fired[which].sum(0))
+    return iou(*sums, found.category)
+
+
+def _read(found: Dissection, draws: Draws) -> _Read:
+    scores = _scores(found)
+    drawn_scores, drawn_labels = resampled(found, draws.resamples, draws.seed)
+    return _Read(
+        scores.max(1), scores.argmax(1), drawn_scores, drawn_labels, calibrated_threshold(found)
+    )
+
+
+def held_out(found: Dissection, threshold: float) -> float:
+    """Units whose label, chosen on one half of the images, reaches `threshold` on the other."""
+    halves = [np.arange(k, len(found.counts.pixels), 2) for k in (0, 1)]
+    scores = [_scores(found, half) for half in halves]
+    units = np.arange(found.units)
+    return float(
+        np.mean([(scores[1 - k][units, scores[k].argmax(1)] >= threshold).sum() for k in (0, 1)])
+    )
+
+
+def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.DataFrame:
+    """Concepts and interpretable units by set, network and threshold; then the differences.
+
+    Args:
+        found: by network and set (a key of `SETS`), all of the same layer.
+        draws: of the intervals.
+
+    Returns:
+        Columns network, row, threshold (as asked), IoU (its value), units and concepts with their
+        intervals, held out, total (units of the layer), within reach (labels whose ceiling reaches
+        the threshold), verdict (of the rows of differences: is it above 0).
+    """
+    reads = {key: _read(one, draws) for key, one in found.items()}
+    networks = list(dict.fromkeys(network for network, _ in found))
+    rows = []
+    for kind in (*FIXED, CALIBRATED):
+        for network in networks:
+            for name, title in SETS.items():
+                if (network, name) not in found:
+                    continue
+                one, read = found[network, name], reads[network, name]
+                at, named, (units, concepts) = (
+                    read.threshold(kind), read.named(kind), read.drawn(kind),
+                )  # fmt: skip
+                rows.append(
+                    {"network": network, "row": title, "threshold": str(kind), "IoU": at}
+                    | interval_columns("units", draws.interval(named.units, units))
+                    | interval_columns("concepts", draws.interval(named.concepts, concepts))
+                    | {
+                        "held out": held_out(one, at),
+                        "total": one.units,
+                        "within reach": int((ceilings(one) >= at).sum()),
+                    }
+                )
+            for first, second in (
+                ((network, COMBINED), (network, BRODEN)),
+                ((network, COMBINED), (network, SHUFFLED)),
+                ((network, COMBINED), (RANDOM + network, COMBINED)),
+            ):
+                if first in reads and second in reads:
+                    rows.append(_difference(reads, first, second, kind, draws))
+    return pd.DataFrame(rows)
+
+
+def _difference(
+    reads: Mapping[tuple[str, str], _Read],
+    first: tuple[str, str],
+    second: tuple[str, str],
+    kind: str | float,
+    draws: Draws,
+) -> dict[str, object]:
+    a, b = reads[first], reads[second]
+    of_a, of_b = a.named(kind), b.named(kind)
+    drawn_a, drawn_b = a.drawn(kind), b.drawn(kind)
+    units = draws.interval(of_a.units - of_b.units, drawn_a[0] - drawn_b[0])
+    concepts = draws.interval(of_a.concepts - of_b.concepts, drawn_a[1] - drawn_b[1])
+    less = SETS[second[1]] if first[0] == second[0] else f"{SETS[second[1]]}, random weights"
+    return (
+        {"network": first[0], "row": f"{SETS[first[1]]} minus {less}", "threshold": str(kind)}
+        | interval_columns("units", units)
+        | interval_columns("concepts", concepts)
+        | {"verdict": verdict(units)}
+    )
+
+
+def blocks(
+    found: Mapping[tuple[str, str, str], Dissection], draws: Draws, *, threshold: float
+) -> pd.DataFrame:
+    """Units that each category names, layer by layer.
+
+    Args:
+        found: by network, layer and set.
+        draws: of the intervals.
+        threshold: IoU; the calibrated one of each dissection stands beside it.
+
+    Returns:
+        Columns network, layer, set, threshold, IoU, category, units with its interval, total.
+    """
+    rows = []
+    for (network, layer, name), one in found.items():
+        read = _read(one, draws)
+        for kind in (threshold, CALIBRATED):
+            at = read.threshold(kind)
+            of = one.category[read.labels]
+            drawn = one.category[read.drawn_labels]
+            for k, category in enumerate(one.categories):
+                value = ((of == k) & (read.scores >= at)).sum()
+                counted = ((drawn == k) & (read.drawn_scores >= at)).sum(1)
+                rows.append(
+                    {"network": network, "layer": layer, "set": name, "threshold": str(kind),
+                     "IoU": at, "category": category}
+                    | interval_columns("units", draws.interval(value, counted))
+                    | {"total": one.units}
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def relabelled(
+    before: Dissection, after: Dissection, shuffled: Dissection, *, threshold: float
+) -> pd.DataFrame:
+    """Units whose name changes when actions are admitted, IoU before and after.
+
+    Args:
+        before: without actions.
+        after: with them.
+        shuffled: with actions whose names were dealt anew; its best action tells what is chance.
+        threshold: a name counts from this IoU on, before or after.
+
+    Returns:
+        Columns unit (from 1), label, category, IoU before, label after, category after, IoU after,
+        IoU of the same label after (the old name on all images), best shuffled action IoU; the
+        greatest gain first.
+    """
+    if not before.units == after.units == shuffled.units:
+        raise InputError("relabelling compares dissections of one layer; these differ in units")
+    a, b = _best(before), _best(after)
+    mine = after.category == after.categories.index(ACTION) if ACTION in after.categories else None
+    if mine is None:
+        raise InputError(f"the set with actions has no category {ACTION!r}")
+    again = {name: number for number, name in enumerate(after.names)}
+    scores_after = _scores(after)
+    by_chance = _scores(shuffled)[:, shuffled.category == shuffled.categories.index(ACTION)].max(1)
+    rows = []
+    for unit in range(before.units):
+        old, new = a[unit], b[unit]
+        if new[1] != ACTION or old[0] == new[0] or max(old[2], new[2]) < threshold:
+            continue
+        rows.append(
+            {
+                "unit": unit + 1, "label": old[0], "category": old[1], "IoU": old[2],
+                "label after": new[0], "category after": new[1], "IoU after": new[2],
+                "IoU of the old label after": scores_after[unit, again[old[0]]],
+                "best shuffled action": by_chance[unit],
+            }
+        )  # fmt: skip
+    columns = [
+        "unit", "label", "category", "IoU", "label after", "category after", "IoU after",
+        "IoU of the old label after", "best shuffled action",
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    gain = (table["IoU after"] - table["IoU"]).sort_values(ascending=False, kind="stable")
+    return table.loc[gain.index].reset_index(drop=True)
+
+
+def _best(found: Dissection) -> list[tuple[str, str, float]]:
+    """Label, category and IoU of each unit."""
+    best = best_labels(_scores(found), found.category, len(found.categories))
+    units = np.arange(found.units)
+    labels = best.label[units, best.category]
+    return [
+        (found.names[c], found.categories[k], float(s))
+        for c, k, s in zip(labels, best.category, best.score[units, best.category], strict=True)
+    ]
+
+
+def names_of(found: Dissection, threshold: float) -> dict[int, tuple[str, str, float]]:
+    """Label, category and IoU of each unit (from 0) that has a name."""
+    return {unit: one for unit, one in enumerate(_best(found)) if one[2] >= threshold}
+
+
+def write_tables(
+    outputs: Mapping[str, str | Path],
+    counts: Sequence[str | Path],
+    keys: Sequence[tuple[str, str, str]],
+    *,
+    last: str,
+    threshold: float,
+    evaluation: Mapping[str, Any],
+) -> None:
+    """Write all tables of the dissection.
+
+    Args:
+        outputs: where `table1`, `blocks`, `relabelled`, `histogram`, and of the last layer `units`
+            (`seewhy.dissection.details.details`), `compositions` (their summary) and `formulas` go,
+            CSV.
+        counts: files of dissections.
+        keys: network, layer and set of each.
+        last: the layer of Table 1.
+        threshold: IoU from which a unit has a name, for all but Table 1.
+        evaluation: resamples, confidence and seed.
+    """
+    draws = Draws(**evaluation)
+    found = {tuple(key): read_dissection(path) for key, path in zip(keys, counts, strict=True)}
+    of_last = {
+        (network, name): one for (network, layer, name), one in found.items() if layer == last
+    }
+    changed = [
+        relabelled(
+            of_last[network, BRODEN], one, of_last[network, SHUFFLED], threshold=threshold
+        ).assign(network=network)
+        for (network, name), one in of_last.items()
+        if name == COMBINED and (network, SHUFFLED) in of_last
+    ]
+    bars = [
+        histogram(tally(one), threshold).assign(network=network)
+        for (network, name), one in of_last.items()
+        if name == COMBINED
+    ]
+    trained = {k: one for (k, name), one in of_last.items() if name == COMBINED and RANDOM not in k}
+    composed = {k: one for k, one in trained.items() if one.compositions is not None}
+    several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
+    tables = {
+        "table1": table1(of_last, draws),
+        "blocks": blocks(several, draws, threshold=threshold),
+        "relabelled": pd.concat(changed),
+        "histogram": pd.concat(bars),
+        "units": _by_network(trained, details, draws),
+        "compositions": _by_network(composed, compositions_summary, draws),
+        "formulas": _by_network(composed, compositions),
+    }
+    for name, table in tables.items():
+        with whole_file(outputs[name]) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def _by_network(
+    found: Mapping[str, Dissection],
+    make: Callable[..., pd.DataFrame],
+    draws: Draws | None = None,
+) -> pd.DataFrame:
+    """A table of each network, below each other."""
+    settings = {"resamples": draws.resamples, "seed": draws.seed} if draws else {}
+    tables = [make(one, **settings).assign(network=name) for name, one in found.items()]
+    return pd.concat(tables) if tables else pd.DataFrame(columns=["network"])

@@ -1,0 +1,201 @@
+"""Training the network that is dissected to name the action of a crop.
+
+By AdamW, with a learning rate that rises and falls once, on the cross-entropy with smoothed labels.
+Crops are mirrored, shifted by a few pixels (the border goes on), and changed in brightness and
+contrast.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.dissection.network import ResidualNetwork, save_network
+from seewhy.errors import InputError
+from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
+from seewhy.grounding.stages import Stage, StagedTraining
+
+log = logging.getLogger(__name__)
+
+SHIFT = 4  # pixels, at most
+BRIGHTNESS, CONTRAST = 0.15, 0.2  # of the range of values; shares
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        steps: of the optimiser.
+        batch: crops a step.
+        rate: highest learning rate.
+        weight_decay: of AdamW.
+        smoothing: share of a label that is spread over all classes.
+    """
+
+    steps: int = 2000
+    batch: int = 64
+    rate: float = 3e-3
+    weight_decay: float = 0.05
+    smoothing: float = 0.1
+
+
+def train_network(
+    output: str | Path,
+    metrics: str | Path,
+    history: str | Path,
+    *,
+    train: str | Path,
+    val: str | Path,
+    widths: tuple[int, ...] = (24, 48, 96, 192),
+    schedule: Schedule | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: str = "auto",
+    resume: str | Path | None = None,
+) -> None:
+    """Train the network on crops and write it, with how well it does on others.
+
+    Args:
+        output: the network, ``.safetensors`` (see `seewhy.dissection.network`).
+        metrics: JSON: accuracy on the validation crops, over all and for each action, that of
+            always naming the commonest action of the train crops, that on (as many) train crops.
+        history: CSV ``step,loss``, the mean over the steps since the last line.
+        train: crops (see `seewhy.worlds.puppets.crops`), kept in memory.
+        val: other crops of the same actions.
+        widths: units of the four blocks.
+        schedule: how long and how fast; None: its defaults.
+        seed: of first weights, order and variation.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        precision: see `seewhy.device.choose_precision`.
+        resume: folder for unfinished work; None: beside `output`.
+
+    Raises:
+        InputError: files that are not there, cut short, or of different actions; a setting out of
+            range; a loss that is no longer finite.
+
+    A killed run goes on from the last saved steps and ends where an unbroken one ends.
+    """
+    schedule = schedule or Schedule()
+    _check(schedule)
+    on = choose_device(device)
+    precision = choose_precision(precision, on, training=True)
+    images, targets, classes = _read(train)
+    val_images, val_targets, val_classes = _read(val)
+    if val_classes != classes:
+        raise InputError(
+            f"{val}: its actions are not those of {train}; draw both with the same settings"
+        )
+    if val_images.shape[1:] != images.shape[1:]:
+        raise InputError(
+            f"{val}: crops of {val_images.shape[1]} pixels, but those of {train} have "
+            f"{images.shape[1]}; draw both with the same settings"
+        )
+    made_from = {
+        "widths": list(widths), "schedule": asdict(schedule), "seed": seed,
+        "precision": precision, "crops": len(images), "classes": classes,
+    }  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = ResidualNetwork(widths, classes).to(on, memory_format=torch.channels_last)
+
+        def loss(rng: np.random.Generator) -> Tensor:
+            picked = rng.integers(len(images), size=schedule.batch)
+            x = vary(images[picked], rng).to(on)
+            with autocast(on, precision):
+                logits = network(x)
+            y = torch.from_numpy(targets[picked]).to(on)
+            return functional.cross_entropy(logits.float(), y, label_smoothing=schedule.smoothing)
+
+        # The stage is called after the setting that its message tells to lower.
+        stage = Stage(
+            schedule.steps, schedule.rate, list(network.parameters()), loss, network.train
+        )
+        training = StagedTraining(
+            {"rate": stage}, {"network": network}, seed=seed,
+            weight_decay=schedule.weight_decay, what="dissected network",
+            setting="dissection.network",
+        )  # fmt: skip
+        unfinished = training.run(output, resume, [made_from, input_stamp(train)])
+    right = _right(network, val_images, val_targets)
+    some = np.sort(np.random.default_rng(0).permutation(len(images))[: len(val_images)])
+    commonest = np.bincount(targets).argmax()
+    scores = {
+        "accuracy": float(right.mean()),
+        "majority": float((val_targets == commonest).mean()),
+        "train_accuracy": float(_right(network, images[some], targets[some]).mean()),
+        "actions": {
+            name: float(right[val_targets == k].mean())
+            for k, name in enumerate(classes)
+            if (val_targets == k).any()
+        },
+        "crops": len(val_images),
+    }
+    log.info("validation: accuracy %.3f, majority %.3f", scores["accuracy"], scores["majority"])
+    save_network(output, network)
+    with whole_file(history) as temporary:
+        lines = pd.DataFrame(training.history, columns=["step", "loss"])
+        lines.to_csv(temporary, index=False, float_format="%.6g")
+    write_json(metrics, {"validation": scores, "settings": made_from})
+    unfinished.discard()
+
+
+def vary(images: np.ndarray, rng: np.random.Generator) -> Tensor:
+    """Crops uint8 ``[n, s, s, 3]`` to varied ones ``[n, 3, s, s]``, around 0 … 1, channels last.
+
+    Each is, by chance, mirrored, moved by up to `SHIFT` pixels along each axis, and changed in
+    contrast and brightness.
+    """
+    n, size = images.shape[:2]
+    at = np.clip(np.arange(size) + rng.integers(-SHIFT, SHIFT + 1, (2, n, 1)), 0, size - 1)
+    down, across = at  # [n, s] each
+    mirrored = rng.random(n) < 0.5
+    across[mirrored] = across[mirrored, ::-1]
+    moved = images[np.arange(n)[:, None, None], down[:, :, None], across[:, None]]
+    contrast = torch.from_numpy(rng.uniform(1 - CONTRAST, 1 + CONTRAST, (n, 1, 1, 1))).float()
+    brightness = torch.from_numpy(rng.uniform(-BRIGHTNESS, BRIGHTNESS, (n, 1, 1, 1))).float()
+    x = torch.from_numpy(moved).permute(0, 3, 1, 2).float() / 255
+    return (x - 0.5) * contrast + 0.5 + brightness
+
+
+@torch.inference_mode()
+def _right(network: ResidualNetwork, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Whether each crop's action is the one named, in float32."""
+    network.eval()
+    on = next(network.parameters()).device
+    named = []
+    for first in range(0, len(images), 256):
+        x = torch.from_numpy(images[first : first + 256]).to(on).permute(0, 3, 1, 2).float() / 255
+        named.append(network(x).argmax(dim=1).cpu().numpy())
+    return np.concatenate(named) == targets
+
+
+def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Images, numbers of their actions, names of these."""
+    with open_hdf5(path, needs=("image", "action")) as file:
+        names = [str(name) for name in file.attrs.get("actions", [])]
+        if len(names) < 2:
+            raise InputError(f"{path}: {len(names)} actions; there must be two or more")
+        return file["image"][:], file["action"][:].astype(np.int64), names
+
+
+def _check(schedule: Schedule) -> None:
+    values: dict[str, Any] = asdict(schedule)
+    for name, least in (("steps", 1), ("batch", 2)):
+        if isinstance(values[name], bool) or not isinstance(values[name], int):
+            raise InputError(f"dissection.network.{name}: {values[name]!r} is no whole number")
+        if values[name] < least:
+            raise InputError(f"dissection.network.{name}: {values[name]} must be {least} or more")
+    if not 0 <= schedule.smoothing < 1:
+        raise InputError(
+            f"dissection.network.smoothing: {schedule.smoothing} must be from 0 to below 1"
+        )
