@@ -174,9 +174,10 @@ def ceilings(found: Dissection) -> Array:
     (`netdissect`). T_u fixes the share of the cells, not of the pixels between them: upsampling
     levels peaks, so real units fire at somewhat fewer, and where they fire at the border, at more.
 
-    The label has G pixels, in images of its category. If F is at most G, all of it can fall on the label: F / G. Else what is left over must fall somewhere
-    too: first on images that do not speak of the category, where it costs nothing, and what these
-    cannot hold is counted: G / A_cat.
+    The label has G pixels, in images of its category. If F is at most G, all of it can fall on the
+    label: F / G. Else what is left over must fall somewhere too: first on images that do not speak
+    of the category, where it costs nothing, and what these cannot hold is counted:
+    G / A_cat.
     """
     counts = found.counts
     truth, pixels = counts.truth.sum(0).astype(float), counts.pixels.sum()
