@@ -99,6 +99,7 @@ def jobs_of(stage, all_jobs):
     return [job for job in all_jobs if job["output"] and covers(outs(stage), job["output"][0])]
 
 
+FOLDERS = ("/videos", "/sets/broden", "/sets/actions")  # outputs that are folders
 WORKING = [stage for stage in STAGES if stage != "records"]
 
 
@@ -192,7 +193,7 @@ def done(checkout, all_jobs, tmp_path_factory):
     for job in all_jobs:
         for output in job["output"]:
             path = folder / output
-            if output.endswith("videos"):
+            if output.endswith(FOLDERS):
                 path.mkdir(parents=True, exist_ok=True)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -127,3 +127,27 @@ def encoder_settings(wildcards):
     settings = config["captioner"] | config["captioner"]["models"]["I"]
     own = {key: settings[key] for key in ENCODER} if wildcards.model == "R" else {}
     return json.dumps(own, sort_keys=True)
+
+
+def counts_of(network, layer, concepts):
+    """File of one dissection's counts."""
+    return f"data/dissection/counts/{network}/{layer}.{concepts}.{config['dissection']['level']}.h5"
+
+
+def dissected_weights(wildcards):
+    """The network's file of weights, if it has one."""
+    settings = config["dissection"]
+    if settings["model"]["name"]:
+        return [settings["model"]["weights"]] if settings["model"]["weights"] else []
+    network = getattr(wildcards, "network", f"seed{settings['seeds'][0]}")
+    return [f"models/dissection/{network.removeprefix('random-')}.safetensors"]
+
+
+def how_to_dissect(wildcards):
+    """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
+    settings = config["dissection"]
+    how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
+    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == "combined"
+    asked = whole and not wildcards.network.startswith("random-")
+    slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}
+    return json.dumps(how | slow, sort_keys=True)

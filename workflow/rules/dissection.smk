@@ -57,28 +57,6 @@ DISSECTED = [
 ]
 
 
-def counts_of(network, layer, concepts, level=DISSECTION["level"]):
-    """File of one dissection's counts."""
-    return f"data/dissection/counts/{network}/{layer}.{concepts}.{level}.h5"
-
-
-def dissected_weights(wildcards):
-    """The network's file of weights, if it has one."""
-    if OTHER_MODEL:
-        return [DISSECTION["model"]["weights"]] if DISSECTION["model"]["weights"] else []
-    network = getattr(wildcards, "network", NETWORKS[0])
-    return [f"models/dissection/{network.removeprefix('random-')}.safetensors"]
-
-
-def how_to_dissect(wildcards):
-    """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
-    how = {key: DISSECTION[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
-    whole = wildcards.layer == LAYERS[-1] and wildcards.concepts == "combined"
-    asked = whole and not wildcards.network.startswith("random-")
-    slow = {"curves": asked and DISSECTION["curves"], "pairs": asked and DISSECTION["compositions"]}
-    return json.dumps(how | slow, sort_keys=True)
-
-
 rule draw_crops:
     output:
         crops="data/puppets/crops/{split}.h5",
@@ -126,6 +104,12 @@ rule train_dissected_network:
         network=json.dumps(DISSECTION["network"], sort_keys=True),
     script:
         "../scripts/train_dissected_network.py"
+
+
+rule trained_dissected:
+    input:
+        [f"models/dissection/{network}.safetensors" for network in NETWORKS if not OTHER_MODEL],
+    localrule: True
 
 
 rule annotate_crops:
