@@ -205,6 +205,11 @@ def test_brodens_own_layout_is_read(broden):
     assert second.whole == (0, 270, 271)
     assert concepts.category[[1, 83, 259, 260, 270]].tolist() == [0, 4, 1, 1, 5]
     assert concepts.category[2] == -1
+    rows = (broden / "index.csv").read_text().splitlines()
+    (broden / "index.csv").write_text("".join(
+        f"{row},{group}\n" for row, group in zip(rows + rows[1:], ["group", "", "a", "a", ""],
+                                                 strict=True)))  # fmt: skip
+    assert ConceptSet(broden).groups.tolist() == [0, 1, 1, 2]
 
 
 def edit(name, old, new):

@@ -11,7 +11,8 @@ A folder with
     images/        the images and the masks, at the paths that index.csv gives
 
 One more column of index.csv, `group`, is ours and optional: images of a group (the frames of a
-clip) are drawn together when intervals are made. Without it every image is its own group.
+clip) are drawn together when intervals are made. Without it, or where its cell is empty, an image
+is its own group.
 
 A name that occurs in two categories has one number; its *primary* category is the one in which it
 covers the most (the later of category.csv where they tie), as in the reference.
@@ -94,8 +95,8 @@ class ConceptSet:
         self._sizes = np.stack(sizes, 1)
         self.images: list[str] = index["image"].tolist()
         self._cells = {name: index[name].tolist() for name in self.categories}
-        grouping = index["group"] if "group" in index else pd.Series(range(len(index)))
-        self.groups = pd.factorize(grouping)[0]
+        grouping = index.get("group", index["image"])
+        self.groups = pd.factorize(grouping.where(grouping != "", index["image"]))[0]
 
     def __len__(self) -> int:
         return len(self.images)
