@@ -287,7 +287,7 @@ def test_weight_and_contribution_part_where_the_image_says_so():
     assert [unit.unit for unit in first.before_by_contribution] == [1, 0]
     assert [unit.effect for unit in path.by_weight.before] == [2, 1]  # means of 2, 2 and 0, 2
     assert [unit.unit for unit in path.by_weight.before] == [1, 0]
-    assert path.by_weight.before[0].label == "unit 1"
+    assert path.by_weight.before[0].label == "unit 2"
 
 
 def test_the_path_is_held_against_another_class():

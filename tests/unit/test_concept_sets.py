@@ -403,3 +403,14 @@ def test_labels_of_whole_images_are_shuffled_too():
     after = [shuffled.labels(i).whole for i in range(40)]
     assert sorted(after) == sorted(concepts.labels(i).whole for i in range(40))
     assert after != [concepts.labels(i).whole for i in range(40)]
+
+
+def test_the_images_of_a_group_keep_sharing_a_shuffled_name():
+    labels = [([[[1 + i // 3 % 4, 0]]], []) for i in range(60)]
+    concepts = Made(["", "a", "b", "c", "d"], ["action"], [-1, 0, 0, 0, 0], labels,
+                    groups=[i // 3 for i in range(60)])  # fmt: skip
+    shuffled = Shuffled(concepts, "action", seed=0)
+    after = np.array([shuffled.labels(i).planes[0, 0, 0] for i in range(60)]).reshape(20, 3)
+    assert (after == after[:, :1]).all()
+    assert sorted(after[:, 0]) == sorted([1, 2, 3, 4] * 5)
+    assert (after[:, 0] != np.array([1, 2, 3, 4] * 5)).any()

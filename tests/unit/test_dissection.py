@@ -132,7 +132,7 @@ def not_numbers(images):
 
 
 class Interrupted:
-    """A concept set in which reading a certain image again and again fails at last."""
+    """A concept set of which `after` labels can be read, one thread or several."""
 
     def __init__(self, concepts, after):
         self._concepts, self._left = concepts, after

@@ -45,7 +45,8 @@ class Counts:
     """What was counted, apart for each of g groups of images; sums over groups are the data set's.
 
     Attributes:
-        both: I, [g, units, labels] int64; label 0 is none and stays 0.
+        both: I, [g, units, labels] int64 (int32 where that holds all pixels); label 0 is none and
+            stays 0.
         truth: G, [g, labels] int64.
         fired: A[u, k], [g, units, categories] int64.
         fired_all: A[u], [g, units] int64.
@@ -61,10 +62,13 @@ class Counts:
     spoken: Array
 
     @classmethod
-    def zeros(cls, groups: int, units: int, labels: int, categories: int) -> Counts:
-        """Nothing counted yet."""
+    def zeros(
+        cls, groups: int, units: int, labels: int, categories: int, pixels: int | None = None
+    ) -> Counts:
+        """Nothing counted yet; `pixels` of all masks, if known, tells how large I can become."""
+        small = pixels is not None and pixels <= np.iinfo(np.int32).max
         return cls(
-            np.zeros((groups, units, labels), np.int64),
+            np.zeros((groups, units, labels), np.int32 if small else np.int64),
             np.zeros((groups, labels), np.int64),
             np.zeros((groups, units, categories), np.int64),
             np.zeros((groups, units), np.int64),
@@ -123,6 +127,7 @@ class Counter:
         categories: how many there are.
         groups: of images, for intervals.
         semantics: one of `SEMANTICS`.
+        pixels: of all masks, if known: where int32 holds them, counts take half the memory.
         workers: threads, which share the units; None: as many as there are cores.
 
     Attributes:
@@ -141,6 +146,7 @@ class Counter:
         *,
         groups: int = 1,
         semantics: str = "netdissect",
+        pixels: int | None = None,
         workers: int | None = None,
     ) -> None:
         if semantics not in SEMANTICS:
@@ -148,7 +154,7 @@ class Counter:
         self.thresholds = np.ascontiguousarray(thresholds, np.float64)
         self._category = np.ascontiguousarray(category, np.int64)
         self._lite = semantics == "lite"
-        self.counts = Counts.zeros(groups, len(thresholds), len(category), categories)
+        self.counts = Counts.zeros(groups, len(thresholds), len(category), categories, pixels)
         self._workers = max(1, workers or os.cpu_count() or 1)
         bounds = np.linspace(0, len(thresholds), self._workers + 1).astype(int)
         self._shares = [slice(a, b) for a, b in pairwise(bounds.tolist()) if b > a]

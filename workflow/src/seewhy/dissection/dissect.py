@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ from torch import Tensor, nn
 from seewhy.backbones.weights import digest_of_tensors
 from seewhy.device import choose_device
 from seewhy.dissection.compositions import Compositions, Pairs, labels_within
-from seewhy.dissection.counting import SEMANTICS, Counter, Counts, list_labels
+from seewhy.dissection.counting import SEMANTICS, Counter, Counts, Listed, list_labels
 from seewhy.dissection.curves import Curves, Sample
 from seewhy.dissection.hooks import evaluating
 from seewhy.dissection.layers import Reached, outputs_of
@@ -330,7 +331,7 @@ class _Passes:
                 bar, evaluating(network), torch.inference_mode(),
                 outputs_of(network, [self._layer], stop=True) as found,
             ):  # fmt: skip
-                for images, batch in self._read(self._done):
+                for images, batch, listed in self._read(self._done):
                     given = self._prepare(images)
                     with contextlib.suppress(Reached):
                         network(given.to(self._device))
@@ -342,7 +343,7 @@ class _Passes:
                     if self._done < half:
                         self._measure(maps, batch)
                     else:
-                        self._count(maps.numpy(), batch, field, tuple(given.shape[2:]))
+                        self._count(maps.numpy(), batch, listed, field, tuple(given.shape[2:]))
                     self._done += 1
                     bar.update()
                     if time.monotonic() - saved > _SAVE_SECONDS:
@@ -352,16 +353,26 @@ class _Passes:
             network.to(before)
         return self._result()
 
-    def _read(self, done: int) -> Iterator[tuple[Array, Array]]:
-        """Batches from number `done` on, read ahead: images [n, h, w, 3] and their numbers."""
-        batches = (self._batches * 2)[done:]
+    def _read(self, done: int) -> Iterator[tuple[Array, Array, list[Listed]]]:
+        """Batches from number `done` on, read ahead: images [n, h, w, 3], their numbers, and in the
+        second pass their labels.
+        """
+        half = len(self._batches)
+
+        def read(k: int) -> tuple[Array, Array, list[Listed]]:
+            batch, names = self._batches[k % half], len(self._concepts.names)
+            images = self._images(batch)
+            if k < half:
+                return images, batch, []
+            return images, batch, [list_labels(self._concepts.labels(i), names) for i in batch]
+
         with ThreadPoolExecutor(self._workers or 2) as pool:
-            ahead = [pool.submit(self._images, batch) for batch in batches[:2]]
-            for k, batch in enumerate(batches):
-                images = ahead.pop(0).result()
-                if k + 2 < len(batches):
-                    ahead.append(pool.submit(self._images, batches[k + 2]))
-                yield images, batch
+            ahead = [pool.submit(read, k) for k in range(done, min(done + 2, 2 * half))]
+            for k in range(done, 2 * half):
+                found = ahead.pop(0).result()
+                if k + 2 < 2 * half:
+                    ahead.append(pool.submit(read, k + 2))
+                yield found
 
     def _images(self, batch: Array) -> Array:
         images = [self._concepts.image(int(i)) for i in batch]
@@ -387,10 +398,11 @@ class _Passes:
 
     def _begin_counting(self, thresholds: Array) -> None:
         concepts, how = self._concepts, self._how
+        pixels = sum(math.prod(concepts.mask_size(i)) for i in range(len(concepts)))
         self._counters = [
             Counter(
                 thresholds, concepts.category, len(concepts.categories), semantics=how.semantics,
-                groups=how.groups if k == 0 else 1, workers=self._workers,
+                groups=how.groups if k == 0 else 1, pixels=pixels, workers=self._workers,
             )
             for k in range(1 + how.nulls)
         ]  # fmt: skip
@@ -411,6 +423,7 @@ class _Passes:
         self,
         maps: Array,
         batch: Array,
+        listed: list[Listed],
         field: tuple[Field, Field] | None,
         image_size: tuple[int, int],
     ) -> None:
@@ -418,8 +431,6 @@ class _Passes:
             thresholds = self._quantile.result().numpy()
             self._begin_counting(thresholds)
             self._begin_reading(thresholds)
-        labels = [self._concepts.labels(int(i)) for i in batch]
-        listed = [list_labels(one, len(self._concepts.names)) for one in labels]
         sizes = [self._concepts.mask_size(int(i)) for i in batch]
         axes = [self._axes_of(maps.shape[2:], size, field, image_size) for size in sizes]
         groups = [int(self._concepts.groups[i]) for i in batch]

@@ -87,8 +87,8 @@ class PathUnit:
 
     @property
     def label(self) -> str:
-        """The concept's name; without one, the unit's number."""
-        return self.concept[0] if self.concept else f"unit {self.unit}"
+        """The concept's name; without one, the unit's number, from 1 as in a tally."""
+        return self.concept[0] if self.concept else f"unit {self.unit + 1}"
 
 
 @dataclass(frozen=True)
