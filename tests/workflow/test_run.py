@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "GIT_COMMITTER_NAME": "a",
     "GIT_COMMITTER_EMAIL": "a@b.c",
 }
+DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
 TINY = {
     "puppets": {"clips": {"train": 24, "val": 6, "test": 6}},
     "backbone": {"stills": 128, "epochs": 1},
@@ -40,9 +41,16 @@ TINY = {
         "training": {"frames": 2, "clips": 2, "long": 2, "clips_per_batch": 2, "rate": 1.0},
         "probed_items": 2,
         "words": {
-            **yaml.safe_load((ROOT / "params.yaml").read_text())["grounding"]["words"],
+            **DEFAULT["grounding"]["words"],
             **{"training": {"decoder": 2, "all": 1}, "phrases": 4, "steps": 2},
         },
+    },
+    "dissection": {
+        "crops": {**DEFAULT["dissection"]["crops"], "clips": {"train": 8, "val": 4, "test": 12}},
+        "network": {**DEFAULT["dissection"]["network"], "widths": [4, 4, 6, 8], "steps": 4},
+        "groups": 4,
+        "nulls": 2,
+        "paths": {**DEFAULT["dissection"]["paths"], "mistakes": 4, "drawn": 1, "draws": 4},
     },
 }
 

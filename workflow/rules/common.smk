@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
 
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
+from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.settings import check_settings
@@ -49,6 +50,7 @@ try:
     # By default words are learnt and grounded on the clips of actions.
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"
+    check_given(config["dissection"])
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()

@@ -17,7 +17,7 @@ OUTPUTS:
     data/dissection/counts/<network>/<layer>.<set>.<level>.h5
     results/dissection/tally/<network>/<layer>.<set>.<level>.csv
                                          raw counts; each unit's best labels (dissect_layer)
-    results/dissection/{table1,blocks,relabelled,histogram,units,compositions,formulas}.csv
+    results/dissection/{table1,blocks,relabelled,concepts,units,compositions,formulas}.csv
                                          (score_dissection)
     results/figures/dissection-{histogram,blocks,shared,relabelled,units}.png   (draw_dissection)
     results/dissection/{paths,ablation}.csv, results/figures/dissection-paths.png
@@ -30,6 +30,13 @@ are random. <set> is broden, actions, combined (both), or shuffled (both, the ac
 DISSECTION = config["dissection"]
 OTHER_MODEL = DISSECTION["model"]["name"]
 MODEL = json.dumps(DISSECTION["model"], sort_keys=True)
+# What people said: yours, or that of simulated ones of the puppets' crops.
+ANNOTATIONS = DISSECTION["annotations"] or "data/dissection/annotations"
+ANNOTATED = (
+    f"{DISSECTION['annotations']}/images"
+    if DISSECTION["annotations"]
+    else "data/puppets/crops/test.h5"
+)
 NETWORKS = ["model"] if OTHER_MODEL else [f"seed{seed}" for seed in DISSECTION["seeds"]]
 LAYERS = DISSECTION["layers"]
 OWN_SETS = {
@@ -139,9 +146,9 @@ rule annotate_crops:
 
 rule build_action_regions:
     input:
-        boxes="data/dissection/annotations/boxes.csv",
-        votes="data/dissection/annotations/votes.csv",
-        sizes="data/dissection/annotations/sizes.csv",
+        boxes=f"{ANNOTATIONS}/boxes.csv",
+        votes=f"{ANNOTATIONS}/votes.csv",
+        sizes=f"{ANNOTATIONS}/sizes.csv",
     output:
         regions="data/dissection/regions.csv",
         summary=report(
@@ -216,7 +223,7 @@ rule write_broden:
 
 rule write_actions:
     input:
-        crops="data/puppets/crops/test.h5",
+        images=ANNOTATED,
         regions="data/dissection/regions.csv",
     output:
         folder=directory("data/dissection/sets/actions"),
@@ -295,7 +302,12 @@ rule score_dissection:
             category="Dissection",
             labels={"table": "compositions", "content": "formulas of two concepts"},
         ),
-        histogram="results/dissection/histogram.csv",
+        concepts=report(
+            "results/dissection/concepts.csv",
+            caption="../report/dissection-concepts.rst",
+            category="Dissection",
+            labels={"table": "concepts", "content": "ceilings, and units by concept"},
+        ),
         formulas="results/dissection/formulas.csv",
     log:
         "logs/score_dissection.log",

@@ -4,4 +4,4 @@ from seewhy.entry import rule
 
 with rule(snakemake):
     regions = read_regions(snakemake.input.regions)
-    write_actions(snakemake.input.crops, regions, snakemake.output.folder)
+    write_actions(snakemake.input.images, regions, snakemake.output.folder)

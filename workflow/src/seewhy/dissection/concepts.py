@@ -117,7 +117,7 @@ class ConceptSet:
 
     def image(self, i: int) -> Array:
         """Image `i`: [ih, iw, 3] uint8."""
-        return _picture(self.folder / "images" / self.images[i])
+        return read_picture(self.folder / "images" / self.images[i])
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`; a number above those of label.csv is refused."""
@@ -129,7 +129,7 @@ class ConceptSet:
                     whole.append(self._known(int(item), self.folder / "index.csv"))
                     continue
                 path = self.folder / "images" / item
-                red, green = np.moveaxis(_picture(path).astype(np.int32), 2, 0)[:2]
+                red, green = np.moveaxis(read_picture(path).astype(np.int32), 2, 0)[:2]
                 if red.shape != (height, width):
                     raise InputError(
                         f"{path}: is {red.shape[1]} x {red.shape[0]} pixels, index.csv says "
@@ -327,12 +327,17 @@ def _write_picture(path: Path, rgb: Array) -> None:
     Image.fromarray(rgb).save(path, compress_level=1)
 
 
-def _picture(path: Path) -> Array:
+def read_picture(path: Path) -> Array:
+    """An image file as [h, w, 3] uint8.
+
+    Raises:
+        InputError: missing, cut short or no image.
+    """
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file, though index.csv names it") from None
+        raise InputError(f"{path}: no such image, though it is listed") from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise InputError(f"{path}: not a whole image ({error}); get it again") from None
 

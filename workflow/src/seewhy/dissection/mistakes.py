@@ -17,9 +17,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, UnidentifiedImageError
 
 from seewhy.dissection.ablation import ablate_path, summarise_ablations
+from seewhy.dissection.concepts import read_picture
 from seewhy.dissection.dissect import read_dissection
 from seewhy.dissection.networks import Opened
 from seewhy.dissection.path_figure import draw_paths
@@ -97,16 +97,7 @@ def own_images(files: Sequence[str]) -> list[Case]:
     Raises:
         InputError: a file that is missing or no image.
     """
-    cases = []
-    for path in files:
-        try:
-            with Image.open(path) as picture:
-                cases.append(Case(Path(path).name, np.asarray(picture.convert("RGB")), "", path))
-        except FileNotFoundError:
-            raise InputError(f"dissection.paths.images: no file {path}") from None
-        except (UnidentifiedImageError, OSError) as error:
-            raise InputError(f"dissection.paths.images: {path} is no image ({error})") from None
-    return cases
+    return [Case(Path(path).name, read_picture(Path(path)), "", path) for path in files]
 
 
 def explain_mistakes(

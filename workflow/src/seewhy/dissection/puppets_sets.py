@@ -15,7 +15,7 @@ make of it (`seewhy.dissection.regions`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from seewhy.dissection.annotators import simulate_annotators
-from seewhy.dissection.concepts import ConceptWriter
+from seewhy.dissection.concepts import ConceptWriter, read_picture
 from seewhy.dissection.regions import image_masks
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
@@ -131,35 +131,55 @@ def annotate_crops(
             table.to_csv(temporary, index=False)
 
 
-def write_actions(crops: str | Path, regions: pd.DataFrame, folder: str | Path) -> None:
-    """Write the set *actions*: the crops that have a verified region, with these regions.
+def write_actions(images: str | Path, regions: pd.DataFrame, folder: str | Path) -> None:
+    """Write the set *actions*: the images that have a verified region, with these regions.
 
     Args:
-        crops: file of crops.
+        images: file of crops, of whose odd clips the regions are; or a folder of images of yours.
         regions: of `seewhy.dissection.regions`.
         folder: where.
 
     Raises:
-        InputError: regions of images that are no crops of odd clips, or none at all.
+        InputError: no regions, or regions of images that are not there or of another size.
     """
     masks = dict(image_masks(regions))
-    with open_hdf5(crops, needs=_NEEDS) as file:
-        names = sorted({action for of_image in masks.values() for action in of_image})
-        known = 0
-        with ConceptWriter(folder, {"action": names}) as writer:
-            for i, name, image, _ in _crops(file, _half(file, 1)):
-                if name not in masks:
-                    continue
-                known += 1
-                planes = [m.astype(int) * (1 + names.index(a)) for a, m in masks[name].items()]
-                writer.add(
-                    name, image, masks={"action": np.stack(planes)}, group=str(int(file["clip"][i]))
+    if not masks:
+        raise InputError("action regions: there are none; look at results/dissection/regions.csv")
+    names = sorted({action for of_image in masks.values() for action in of_image})
+    found = _crops_of(images, masks) if Path(images).is_file() else _files_of(images, masks)
+    with ConceptWriter(folder, {"action": names}) as writer:
+        for name, image, group in found:
+            planes = [m.astype(int) * (1 + names.index(a)) for a, m in masks[name].items()]
+            if planes[0].shape != image.shape[:2]:
+                raise InputError(
+                    f"action regions: image {name} has {image.shape[1]} x {image.shape[0]} pixels, "
+                    f"the annotators' sizes.csv says {planes[0].shape[1]} x {planes[0].shape[0]}"
                 )
-        if known < len(masks) or not masks:
-            raise InputError(
-                f"action regions: {len(masks) - known} of {len(masks)} images are no crops of odd "
-                f"clips in {crops}; build the regions again"
+            writer.add(
+                str(Path(name).with_suffix("")),
+                image,
+                masks={"action": np.stack(planes)},
+                group=group,
             )
+
+
+def _crops_of(crops: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Array, str]]:
+    wanted = set(names)
+    with open_hdf5(crops, needs=_NEEDS) as file:
+        for i, name, image, _ in _crops(file, _half(file, 1)):
+            if name in wanted:
+                wanted.remove(name)
+                yield name, image, str(int(file["clip"][i]))
+    if wanted:
+        raise InputError(
+            f"action regions: {len(wanted)} images are no crops of odd clips in {crops}, such as "
+            f"{min(wanted)}; build the regions again"
+        )
+
+
+def _files_of(folder: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Array, str]]:
+    for name in progress(sorted(names), what="reading images", unit="image"):
+        yield name, read_picture(Path(folder) / name), ""
 
 
 def _half(file: h5py.File, odd: int) -> Array:

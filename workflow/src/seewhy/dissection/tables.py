@@ -31,9 +31,7 @@ from seewhy.dissection.tally import (
     best_labels,
     calibrated_threshold,
     ceilings,
-    histogram,
     resampled,
-    tally,
 )
 from seewhy.errors import InputError
 from seewhy.files import whole_file
@@ -284,6 +282,37 @@ def names_of(found: Dissection, threshold: float) -> dict[int, tuple[str, str, f
     return {unit: one for unit, one in enumerate(_best(found)) if one[2] >= threshold}
 
 
+def concepts(found: Dissection, threshold: float) -> pd.DataFrame:
+    """Every concept: how much of it there is, what IoU it can reach, and which units detect it.
+
+    Args:
+        found: a dissection.
+        threshold: IoU from which a unit has a name.
+
+    Returns:
+        Columns category, label, share (of the pixels of the images that speak of its category),
+        ceiling (see `seewhy.dissection.tally.ceilings`), units (that it names), best unit (from 1),
+        best IoU; by category, the concepts of most units first.
+    """
+    counts, scores = found.counts, _scores(found)
+    labels = np.flatnonzero(found.category >= 0)
+    named = scores.argmax(1)[scores.max(1) >= threshold]
+    spoken = np.maximum(counts.spoken.sum(0), 1)
+    table = pd.DataFrame(
+        {
+            "category": [found.categories[k] for k in found.category[labels]],
+            "label": [found.names[c] for c in labels],
+            "share": counts.truth.sum(0)[labels] / spoken[found.category[labels]],
+            "ceiling": ceilings(found)[labels],
+            "units": np.bincount(named, minlength=len(found.names))[labels],
+            "best unit": scores.argmax(0)[labels] + 1,
+            "best IoU": scores.max(0)[labels],
+        }
+    )
+    order = ["category", "units", "best IoU"]
+    return table.sort_values(order, ascending=[True, False, False], ignore_index=True)
+
+
 def write_tables(
     outputs: Mapping[str, str | Path],
     counts: Sequence[str | Path],
@@ -296,7 +325,7 @@ def write_tables(
     """Write all tables of the dissection.
 
     Args:
-        outputs: where `table1`, `blocks`, `relabelled`, `histogram`, and of the last layer `units`
+        outputs: where `table1`, `blocks`, `relabelled`, `concepts`, and of the last layer `units`
             (`seewhy.dissection.details.details`), `compositions` (their summary) and `formulas` go,
             CSV.
         counts: files of dissections.
@@ -317,11 +346,6 @@ def write_tables(
         for (network, name), one in of_last.items()
         if name == COMBINED and (network, SHUFFLED) in of_last
     ]
-    bars = [
-        histogram(tally(one), threshold).assign(network=network)
-        for (network, name), one in of_last.items()
-        if name == COMBINED
-    ]
     trained = {k: one for (k, name), one in of_last.items() if name == COMBINED and RANDOM not in k}
     composed = {k: one for k, one in trained.items() if one.compositions is not None}
     several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
@@ -329,7 +353,9 @@ def write_tables(
         "table1": table1(of_last, draws),
         "blocks": blocks(several, draws, threshold=threshold),
         "relabelled": pd.concat(changed),
-        "histogram": pd.concat(bars),
+        "concepts": pd.concat(
+            [concepts(one, threshold).assign(network=name) for name, one in trained.items()]
+        ),
         "units": _by_network(trained, details, draws),
         "compositions": _by_network(composed, compositions_summary, draws),
         "formulas": _by_network(composed, compositions),
