@@ -10,10 +10,9 @@ import numpy as np
 
 from seewhy.dissection.concepts import ConceptSet
 from seewhy.dissection.dissect import How, dissect_layer
-from seewhy.dissection.layers import randomised
+from seewhy.dissection.layers import RANDOM, randomised
 from seewhy.dissection.networks import Opened, Scaling, open_network
-from seewhy.dissection.sets import Combined, Concepts, Shuffled
-from seewhy.dissection.tables import ACTION, RANDOM, SHUFFLED
+from seewhy.dissection.sets import ACTION, SHUFFLED, Combined, Concepts, Shuffled
 from seewhy.dissection.tally import tally, write_tally
 
 _CALIBRATED_ON = 256
@@ -62,7 +61,7 @@ def run_dissection(
         network: name of the network; with `random-` before it, its weights are random.
         layer: name of a module.
         folders: of the concept sets.
-        concepts: name of the set that they make: see `seewhy.dissection.tables.SETS`.
+        concepts: name of the set that they make: see `seewhy.dissection.sets.SETS`.
         how: settings.
         resume: folder for unfinished work.
         workers: threads.

@@ -26,6 +26,8 @@ import pandas as pd
 
 from seewhy.dissection.details import compositions, compositions_summary, details
 from seewhy.dissection.dissect import Dissection, iou, read_dissection
+from seewhy.dissection.layers import RANDOM
+from seewhy.dissection.sets import ACTION, BRODEN, COMBINED, SETS, SHUFFLED
 from seewhy.dissection.tally import (
     Named,
     best_labels,
@@ -43,16 +45,6 @@ from seewhy.scores.columns import interval_columns, verdict
 Array = np.ndarray
 FIXED = (0.04, 0.08)
 CALIBRATED = "5% by chance"
-BRODEN, ACTIONS, COMBINED, SHUFFLED = "broden", "actions", "combined", "shuffled"
-SETS = {
-    BRODEN: "Broden",
-    ACTIONS: "Action regions",
-    COMBINED: "Broden + action regions",
-    SHUFFLED: "Broden + action regions, names shuffled",
-}
-RANDOM = "random-"
-"""Prefix of the names of networks with random weights."""
-ACTION = "action"
 
 
 @dataclass(frozen=True)
@@ -128,7 +120,7 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
     """Concepts and interpretable units by set, network and threshold; then the differences.
 
     Args:
-        found: by network and set (a key of `SETS`), all of the same layer.
+        found: by network and set (a key of `seewhy.dissection.sets.SETS`), all of one layer.
         draws: of the intervals.
 
     Returns:
