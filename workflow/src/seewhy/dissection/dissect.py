@@ -141,6 +141,11 @@ class Dissection:
         """How many."""
         return len(self.thresholds)
 
+    def scores(self, groups: Array | slice = slice(None)) -> Array:
+        """IoU of each unit with each label over the images of some groups: [units, labels]."""
+        total = self.counts.total(groups)
+        return iou(total.both, total.truth, total.fired, self.category)
+
 
 def iou(both: Array, truth: Array, fired: Array, category: Array) -> Array:
     """IoU[u, c] = I / (A_cat + G - I), eq. 1 of Bau et al. 2017; 0 where nothing was there.
@@ -426,10 +431,8 @@ class _Passes:
         concepts, first = self._concepts, self._counters[0]
         null = np.zeros((len(self._counters) - 1, len(first.thresholds), len(concepts.categories)))
         for r, counter in enumerate(self._counters[1:]):
-            counts = counter.counts
-            scores = iou(
-                counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0), concepts.category
-            )
+            total = counter.counts.total()
+            scores = iou(total.both, total.truth, total.fired, concepts.category)
             for k in range(len(concepts.categories)):
                 null[r, :, k] = scores[:, concepts.category == k].max(1, initial=0)
         for counter in self._counters:
