@@ -80,9 +80,17 @@ def offered_pairs(
 
     Returns:
         The truth and the distractors of `seewhy.dissection.annotators`.
+
+    Raises:
+        InputError: no such file, no crop of a clip of odd number, or no other action to offer.
     """
     with open_hdf5(crops, needs=_NEEDS) as file:
         actions = list(file.attrs["actions"])
+        if wrong and len(actions) < 2:
+            raise InputError(
+                f"{crops}: has one action, {actions[0]}, so none can be offered wrongly; set "
+                "dissection.annotators.wrong to 0"
+            )
         rng = np.random.default_rng(seed)
         truth, others = [], []
         for i, name, image, code in _crops(file, _half(file, 1)):
@@ -140,7 +148,8 @@ def write_actions(crops: str | Path, regions: pd.DataFrame, folder: str | Path) 
         folder: where.
 
     Raises:
-        InputError: regions of images that are no crops of odd clips, or none at all.
+        InputError: regions of images that are no crops of odd clips, or of another size, or none
+            at all.
     """
     masks = dict(image_masks(regions))
     with open_hdf5(crops, needs=_NEEDS) as file:
@@ -152,14 +161,24 @@ def write_actions(crops: str | Path, regions: pd.DataFrame, folder: str | Path) 
                     continue
                 known += 1
                 planes = [m.astype(int) * (1 + names.index(a)) for a, m in masks[name].items()]
+                if planes[0].shape != image.shape[:2]:
+                    raise InputError(
+                        f"action regions: of {name} they are {_size(planes[0])} pixels, in {crops} "
+                        f"it is {_size(image)}; build the regions again"
+                    )
                 writer.add(
                     name, image, masks={"action": np.stack(planes)}, group=str(int(file["clip"][i]))
                 )
-        if known < len(masks) or not masks:
-            raise InputError(
-                f"action regions: {len(masks) - known} of {len(masks)} images are no crops of odd "
-                f"clips in {crops}; build the regions again"
-            )
+            # Within the block, so that no folder is left of regions that do not fit.
+            if known < len(masks) or not masks:
+                raise InputError(
+                    f"action regions: {len(masks) - known} of {len(masks)} images are no crops of "
+                    f"odd clips in {crops}; build the regions again"
+                )
+
+
+def _size(image: Array) -> str:
+    return f"{image.shape[1]} x {image.shape[0]}"
 
 
 def _half(file: h5py.File, odd: int) -> Array:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from seewhy.dissection.concepts import ConceptSet
 from seewhy.dissection.dissect import How, dissect_layer
@@ -70,7 +71,7 @@ def run_dissection(
     net = opened.network
     if network.startswith(RANDOM):
         some = np.random.default_rng(how.seed).permutation(len(images))[:_CALIBRATED_ON]
-        net = randomised(net, opened.prepare(np.stack([images.image(int(i)) for i in some])))
+        net = randomised(net, torch.cat([opened.prepare(images.image(int(i))[None]) for i in some]))
     found = dissect_layer(
         net, layer, images,
         how=how, prepare=opened.prepare, workers=workers, output=output, resume=resume,
