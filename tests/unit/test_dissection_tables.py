@@ -1,7 +1,7 @@
 """Tables of dissections: every column of a dissection whose counts are worked out by hand.
 
-Labels are `sky` (object), `snow-s` (scene) and, in sets with actions, `jump` and `run`. In each group
-of images each unit fires at 100 pixels of each category, and each label has 100 pixels.
+Labels are `sky` (object), `snow-s` (scene) and, in sets with actions, `jump` and `run`. In each
+group of images each unit fires at 100 pixels of each category, and each label has 100 pixels.
 """
 
 from dataclasses import replace
