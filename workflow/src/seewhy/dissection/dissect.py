@@ -39,6 +39,7 @@ from seewhy.dissection.counting import Counter, Counts, list_labels
 from seewhy.dissection.curves import Curves, Sample
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
+from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
 from seewhy.dissection.sets import Concepts
@@ -213,7 +214,7 @@ def dissect_layer(
     how = how or How()
     if not len(concepts):
         raise InputError("the concept set has no images")
-    passes = _Passes(network, layer, concepts, how, prepare or _scaled, device, workers)
+    passes = _Passes(network, layer, concepts, how, prepare or Scaling(), device, workers)
     kept = None
     if output is not None:
         made_from = {
@@ -228,10 +229,6 @@ def dissect_layer(
         write_dissection(output, found)
         kept.discard()
     return found
-
-
-def _scaled(images: Array) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
 class _Passes:

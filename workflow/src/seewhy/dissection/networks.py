@@ -41,7 +41,7 @@ class Scaling:
 
     def __call__(self, images: Array) -> Tensor:
         """Images [n, h, w, 3] uint8 as [n, 3, size, size] float32."""
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        pixels = torch.tensor(images).permute(0, 3, 1, 2).float() / 255
         if self.size and tuple(pixels.shape[2:]) != (self.size, self.size):
             pixels = functional.interpolate(
                 pixels, (self.size, self.size), mode="bilinear", antialias=True
