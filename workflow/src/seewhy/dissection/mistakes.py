@@ -205,6 +205,7 @@ def _ablation_table(
     groups: Sequence[str],
     evaluation: Mapping[str, Any],
 ) -> pd.DataFrame:
+    """A row for each bias mode, route, block and control that is held against: random, matched."""
     rows = []
     for (mode, route, block), of_images in checks.items():
         found = summarise_ablations(
@@ -214,7 +215,7 @@ def _ablation_table(
         for control, values in found.items():
             difference = values.pop("difference")
             rows.append(
-                {"biases": mode, "route": route, "block": block, "control": control}
+                {"biases": mode, "route": route, "block": block, "against": control}
                 | values
                 | interval_columns("difference", difference)
                 | {"verdict": verdict(difference)}
