@@ -227,6 +227,8 @@ def test_what_cannot_be_counted_is_refused():
         list_labels(Labels(-planes, ()), 9)
     with pytest.raises(InputError, match="labels 3 … 12 must lie"):
         list_labels(Labels(planes[:0], (3, 12)), 9)
+    with pytest.raises(InputError, match="65536 labels, a mask holds at most 65535"):
+        list_labels(Labels(planes, ()), 65537)
 
 
 SIZES = [(7, 112), (7, 100), (13, 13), (1, 6), (4, 9), (8, 8 * 14)]

@@ -7,6 +7,7 @@ OUTPUTS:
     results/bench/training.json   a training step against a literal loop over words
     results/bench/reading.json    eq. 9 against a loop over the neurons
     results/bench/grounding.json  excitation backprop against one forward pass and its peers
+    results/bench/dissection.json counting for a dissection against a literal counter
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
@@ -15,7 +16,7 @@ rule bench:
     input:
         expand(
             "results/bench/{what}.json",
-            what=["features", "training", "reading", "grounding", "workflow"],
+            what=["features", "training", "reading", "grounding", "dissection", "workflow"],
         ),
     localrule: True
 
@@ -88,6 +89,23 @@ rule bench_grounding:
         code=code("bench_grounding.py"),
     script:
         "../scripts/bench_grounding.py"
+
+
+rule bench_dissection:
+    output:
+        "results/bench/dissection.json",
+    log:
+        "logs/bench_dissection.log",
+    conda:
+        "../../envs/explain.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("bench_dissection.py"),
+    script:
+        "../scripts/bench_dissection.py"
 
 
 rule bench_workflow:

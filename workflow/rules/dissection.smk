@@ -379,7 +379,7 @@ rule draw_dissection:
 rule explain_mistakes:
     input:
         weights=dissected_weights,
-        crops=[] if DISSECTION["paths"]["images"] else "data/puppets/crops/test.h5",
+        crops=[] if DISSECTION["paths"]["images"] else ["data/puppets/crops/test.h5"],
         images=DISSECTION["paths"]["images"],
         counts=[counts_of(NETWORKS[0], layer, "combined") for layer in LAYERS[-2:]],
     output:

@@ -11,7 +11,8 @@ A folder with
     images/        the images and the masks, at the paths that index.csv gives
 
 One more column of index.csv, `group`, is ours and optional: images of a group (the frames of a
-clip) are drawn together when intervals are made. Without it every image is its own group.
+clip) are drawn together when intervals are made. Without it, or where its cell is empty, an image
+is its own group.
 
 A name that occurs in two categories has one number; its *primary* category is the one in which it
 covers the most (the later of category.csv where they tie), as in the reference.
@@ -36,7 +37,8 @@ from seewhy.files import whole_folder
 
 Array = np.ndarray
 SIZES = ("ih", "iw", "sh", "sw")
-_LARGEST = 256 * 256 - 1
+LARGEST = 256 * 256 - 1
+"""Number of a label that a mask can hold."""
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,20 @@ class ConceptSet:
             )
         numbers = _whole_numbers(self.folder / "label.csv", label["number"])
         self.names = [""] * (int(numbers.max(initial=0)) + 1)
-        for number, name in zip(numbers, label["name"], strict=True):
+        for row, (number, name) in enumerate(zip(numbers, label["name"], strict=True)):
+            if self.names[number]:
+                raise InputError(
+                    f"{self.folder / 'label.csv'}: line {row + 2}: the number {number} is taken by "
+                    f"{self.names[number]}"
+                )
             self.names[number] = str(name)
         self.category = self._primary(numbers, label["category"])
         sizes = [_whole_numbers(self.folder / "index.csv", index[key]) for key in SIZES]
         self._sizes = np.stack(sizes, 1)
         self.images: list[str] = index["image"].tolist()
         self._cells = {name: index[name].tolist() for name in self.categories}
-        grouping = index["group"] if "group" in index else pd.Series(range(len(index)))
-        self.groups = pd.factorize(grouping)[0]
+        grouping = index.get("group", index["image"])
+        self.groups = pd.factorize(grouping.where(grouping != "", index["image"]))[0]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -142,13 +149,14 @@ class ConceptSet:
 
     def _primary(self, numbers: Array, listed: Sequence[str]) -> Array:
         """Primary category of each label: by coverage, where c_<category>.csv tell, else the first
-        one that label.csv lists.
+        one that label.csv lists and index.csv has.
         """
         best = np.full(len(self.names), -1)
         for number, text in zip(numbers, listed, strict=True):
-            first = re.sub(r"\(.*", "", str(text).split(";")[0])
-            if first in self.categories:
-                best[number] = self.categories.index(first)
+            for item in text.split(";")[::-1]:
+                category = re.sub(r"\(.*", "", item)
+                if category in self.categories:
+                    best[number] = self.categories.index(category)
         covered = np.zeros(len(self.names))
         for c, category in enumerate(self.categories):
             path = self.folder / f"c_{category}.csv"
@@ -156,10 +164,12 @@ class ConceptSet:
                 continue
             table = _read(path, ("number", "coverage"))
             for number, coverage in zip(
-                _whole_numbers(path, table["number"]), table["coverage"], strict=True
+                _whole_numbers(path, table["number"]),
+                _numbers(path, table["coverage"]),
+                strict=True,
             ):
-                if self._known(number, path) > 0 and float(coverage) >= covered[number]:
-                    best[number], covered[number] = c, float(coverage)
+                if self._known(number, path) > 0 and coverage >= covered[number]:
+                    best[number], covered[number] = c, coverage
         return best
 
 
@@ -178,8 +188,8 @@ class ConceptWriter:
     def __init__(self, folder: str | Path, names: Mapping[str, Sequence[str]]) -> None:
         self._folder, self._names = Path(folder), {k: list(v) for k, v in names.items()}
         every = list(dict.fromkeys(name for group in names.values() for name in group))
-        if len(every) > _LARGEST:
-            raise InputError(f"{folder}: {len(every)} labels, a mask holds at most {_LARGEST}")
+        if len(every) > LARGEST:
+            raise InputError(f"{folder}: {len(every)} labels, a mask holds at most {LARGEST}")
         self.numbers = {name: number for number, name in enumerate(every, 1)}
         self._rows: list[dict] = []
         self._frequency = {c: np.zeros(len(every) + 1, int) for c in names}
@@ -218,15 +228,20 @@ class ConceptWriter:
             size: sh, sw, where there are no masks; by default those of the image.
             split: of index.csv.
             group: images with the same group are drawn together; by default alone.
+
+        Raises:
+            InputError: an unknown category or name, a mask of another form or with numbers that no
+                name has, or a second file of one name.
         """
         masks, whole = dict(masks or {}), dict(whole or {})
+        self._check(name, masks, whole)
         shapes = {mask.shape[-2:] for mask in masks.values()} or {size or image.shape[:2]}
         if len(shapes) > 1:
             raise InputError(f"{name}: masks of different sizes {sorted(shapes)}")
         (height, width) = shapes.pop()
         images = self._temporary / "images"
         (images / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(images / f"{name}.png", compress_level=1)
+        _write_picture(images / f"{name}.png", image)
         row = dict(zip(SIZES, (*image.shape[:2], height, width), strict=True))
         row |= {"image": f"{name}.png", "split": split, "group": group or name}
         for category, names in self._names.items():
@@ -247,8 +262,29 @@ class ConceptWriter:
             self._coverage[category] += seen
         self._rows.append(row)
 
+    def _check(
+        self, name: str, masks: Mapping[str, Array], whole: Mapping[str, Sequence[str]]
+    ) -> None:
+        for category in (*masks, *whole):
+            if category not in self._names:
+                raise InputError(
+                    f"{name}: category {category!r} is not one of {', '.join(self._names)}"
+                )
+        for category, mask in masks.items():
+            if mask.ndim != 3:
+                raise InputError(f"{name}: {category} has the shape {mask.shape}, not [k, sh, sw]")
+            most = len(self._names[category])
+            if mask.min(initial=0) < 0 or mask.max(initial=0) > most:
+                raise InputError(
+                    f"{name}: {category}: a mask of 0 … {most}, not {mask.min()} … {mask.max()}"
+                )
+        for category, items in whole.items():
+            for item in items:
+                if item not in self._names[category]:
+                    raise InputError(f"{name}: {category} {item!r} is not among the names")
+
     def _write_tables(self) -> None:
-        folder, names = self._temporary, ["", *self.numbers]
+        folder = self._temporary
         columns = ["image", "split", *SIZES, *self._names, "group"]
         pd.DataFrame(self._rows, columns=columns).to_csv(folder / "index.csv", index=False)
         labels, categories = [], []
@@ -271,7 +307,6 @@ class ConceptWriter:
             )
             span = (min(numbers), max(numbers)) if numbers else (0, 0)
             categories.append((category, *span, len(numbers), int(frequency.sum())))
-        assert len(names) == len(labels) + 1
         pd.DataFrame(
             labels, columns=["number", "name", "category", "frequency", "coverage", "syns"]
         ).to_csv(folder / "label.csv", index=False)
@@ -283,6 +318,12 @@ class ConceptWriter:
 def _write_mask(path: Path, labels: Array) -> None:
     rgb = np.zeros((*labels.shape, 3), np.uint8)
     rgb[..., 0], rgb[..., 1] = labels % 256, labels // 256
+    _write_picture(path, rgb)
+
+
+def _write_picture(path: Path, rgb: Array) -> None:
+    if path.exists():
+        raise InputError(f"{path.stem}: there is an image or a mask of that name")
     Image.fromarray(rgb).save(path, compress_level=1)
 
 
@@ -313,11 +354,18 @@ def _read(path: Path, needs: Sequence[str]) -> pd.DataFrame:
 
 
 def _whole_numbers(path: Path, column: pd.Series) -> Array:
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = ~(numbers >= 0) | (numbers % 1 != 0)
+    return _numbers(path, column, whole=True).astype(np.int64)
+
+
+def _numbers(path: Path, column: pd.Series, *, whole: bool = False) -> Array:
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+    if whole:
+        wrong |= numbers % 1 != 0
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{path}: line {row + 2}: {column.name} {column.iloc[row]!r} is not a whole number"
+            f"{path}: line {row + 2}: {column.name} {column.iloc[row]!r} is not a "
+            f"{'whole ' if whole else ''}number"
         )
-    return numbers.to_numpy(np.int64)
+    return numbers

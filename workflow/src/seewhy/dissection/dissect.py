@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,15 +36,16 @@ from torch import Tensor, nn
 from seewhy.backbones.weights import digest_of_tensors
 from seewhy.device import choose_device
 from seewhy.dissection.compositions import Compositions, Pairs, labels_within
-from seewhy.dissection.counting import Counter, Counts, list_labels
+from seewhy.dissection.counting import SEMANTICS, Counter, Counts, Listed, list_labels
 from seewhy.dissection.curves import Curves, Sample
+from seewhy.dissection.hooks import evaluating
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
 from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
 from seewhy.dissection.sets import Concepts
-from seewhy.dissection.upsampling import Axis, Field, axis
+from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
 from seewhy.progress import progress
@@ -95,6 +97,11 @@ class How:
                 raise InputError(f"{name} {getattr(self, name)!r} must be 1 or more")
         if self.bins < 2:
             raise InputError(f"bins {self.bins!r} must be 2 or more")
+        if not 0 <= self.level <= 1:
+            raise InputError(f"level {self.level!r} must lie between 0 and 1")
+        for name, known in (("semantics", SEMANTICS), ("upsampling", WAYS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} {getattr(self, name)!r} is not one of {', '.join(known)}")
         if not 0 <= self.nulls < self.batch:
             raise InputError(
                 f"nulls {self.nulls!r} must be 0 or more, and less than batch, {self.batch}"
@@ -114,7 +121,7 @@ class Dissection:
         null: [nulls, units, categories] best IoU of each unit in each category against other
             images' labels.
         top: [units, top] images in which the unit's greatest activation is the greatest, from the
-            first on; `top_value`, those activations.
+            first on; -1 where there are no more; `top_value`, those activations.
         about: layer, settings, sizes.
         average_precision: [units, labels] of the activation as a detector of the label's pixels,
             in the images that speak of its category; NaN where the label never occurs.
@@ -201,26 +208,31 @@ def dissect_layer(
         how: settings.
         prepare: makes the network's input of images [n, h, w, 3] uint8; by default float32
             [n, 3, h, w] in 0 … 1.
-        field: receptive field of the layer's cells down and across, for upsampling `netdissect`.
+        field: receptive field of the layer's cells down and across, pixels of the network's input,
+            for upsampling `netdissect`.
         device: cpu, cuda or auto.
         workers: threads that read and count.
         output: HDF5 file to write (:func:`read_dissection` reads it).
         resume: folder for unfinished work, taken up after a kill; None: beside `output`.
 
     Raises:
-        InputError: an unknown layer; no images; images of different sizes in one batch; NaN among
-            the activations.
+        InputError: an unknown layer, or one that a forward pass does not reach; no images, or no
+            more than rounds of the null; images of different sizes in one batch; NaN among the
+            activations.
     """
     how = how or How()
     if not len(concepts):
         raise InputError("the concept set has no images")
-    passes = _Passes(network, layer, concepts, how, prepare or Scaling(), device, workers)
+    if how.nulls >= len(concepts):
+        raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
+    prepare = prepare or Scaling()
+    passes = _Passes(network, layer, concepts, how, prepare, device, workers)
     kept = None
     if output is not None:
         made_from = {
             "network": digest_of_tensors(network), "layer": layer, "how": vars(how),
-            "images": len(concepts), "labels": hashlib.sha256(
-                json.dumps([concepts.names, concepts.categories]).encode()).hexdigest(),
+            "field": repr(field), "prepare": getattr(prepare, "__qualname__", repr(prepare)),
+            "concepts": _digest(concepts),
         }  # fmt: skip
         kept = Unfinished(output, resume, made_from, work=passes)
         kept.take_up()
@@ -229,6 +241,18 @@ def dissect_layer(
         write_dissection(output, found)
         kept.discard()
     return found
+
+
+def _digest(concepts: Concepts) -> str:
+    """Of the names, and of a hundred images and their labels."""
+    names = [concepts.names, concepts.categories, len(concepts)]
+    digest = hashlib.sha256(json.dumps(names).encode())
+    digest.update(np.concatenate([concepts.category, concepts.groups]).tobytes())
+    for i in np.linspace(0, len(concepts) - 1, min(len(concepts), 100)).astype(int).tolist():
+        labels = concepts.labels(i)
+        digest.update(concepts.image(i).tobytes())
+        digest.update(labels.planes.tobytes() + repr(labels.whole).encode())
+    return digest.hexdigest()
 
 
 class _Passes:
@@ -275,6 +299,8 @@ class _Passes:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self._done = state["done"]
+        self._quantile = self._tops = self._sample = None
+        self._counters, self._readings = [], {}
         if state["quantile"]:
             self._quantile = Quantile.__new__(Quantile)
             vars(self._quantile).update(state["quantile"])
@@ -300,41 +326,55 @@ class _Passes:
             what=f"dissecting {self._layer}", total=2 * half, unit="batch", initial=self._done
         )
         network = self._network
-        before, was = next(network.parameters(), torch.zeros(0)).device, network.training
-        network.to(self._device).eval()
+        before = next(network.parameters(), torch.zeros(0)).device
+        network.to(self._device)
         try:
             with (
-                bar, torch.inference_mode(), outputs_of(network, [self._layer], stop=True) as found
+                bar, evaluating(network), torch.inference_mode(),
+                outputs_of(network, [self._layer], stop=True) as found,
             ):  # fmt: skip
-                for images, batch in self._read(self._done):
+                for images, batch, listed in self._read(self._done):
+                    given = self._prepare(images)
                     with contextlib.suppress(Reached):
-                        network(self._prepare(images).to(self._device))
-                    maps = found[self._layer].float().cpu()
+                        network(given.to(self._device))
+                    if self._layer not in found:
+                        raise InputError(f"layer {self._layer!r} does not run in a forward pass")
+                    maps = found.pop(self._layer).float().cpu().contiguous()
                     if torch.isnan(maps).any():
                         raise InputError(f"layer {self._layer!r} gives NaN; look at the weights")
                     if self._done < half:
                         self._measure(maps, batch)
                     else:
-                        self._count(maps.numpy(), batch, field, images.shape[1:3])
+                        self._count(maps.numpy(), batch, listed, field, tuple(given.shape[2:]))
                     self._done += 1
                     bar.update()
                     if time.monotonic() - saved > _SAVE_SECONDS:
                         save()
                         saved = time.monotonic()
         finally:
-            network.to(before).train(was)
+            network.to(before)
         return self._result()
 
-    def _read(self, done: int) -> Iterator[tuple[Array, Array]]:
-        """Batches from number `done` on, read ahead: images [n, h, w, 3] and their numbers."""
-        batches = (self._batches * 2)[done:]
+    def _read(self, done: int) -> Iterator[tuple[Array, Array, list[Listed]]]:
+        """Batches from number `done` on, read ahead: images [n, h, w, 3], their numbers, and in the
+        second pass their labels.
+        """
+        half = len(self._batches)
+
+        def read(k: int) -> tuple[Array, Array, list[Listed]]:
+            batch, names = self._batches[k % half], len(self._concepts.names)
+            images = self._images(batch)
+            if k < half:
+                return images, batch, []
+            return images, batch, [list_labels(self._concepts.labels(i), names) for i in batch]
+
         with ThreadPoolExecutor(self._workers or 2) as pool:
-            ahead = [pool.submit(self._images, batch) for batch in batches[:2]]
-            for k, batch in enumerate(batches):
-                images = ahead.pop(0).result()
-                if k + 2 < len(batches):
-                    ahead.append(pool.submit(self._images, batches[k + 2]))
-                yield images, batch
+            ahead = [pool.submit(read, k) for k in range(done, min(done + 2, 2 * half))]
+            for k in range(done, 2 * half):
+                found = ahead.pop(0).result()
+                if k + 2 < 2 * half:
+                    ahead.append(pool.submit(read, k + 2))
+                yield found
 
     def _images(self, batch: Array) -> Array:
         images = [self._concepts.image(int(i)) for i in batch]
@@ -360,10 +400,11 @@ class _Passes:
 
     def _begin_counting(self, thresholds: Array) -> None:
         concepts, how = self._concepts, self._how
+        pixels = sum(math.prod(concepts.mask_size(i)) for i in range(len(concepts)))
         self._counters = [
             Counter(
                 thresholds, concepts.category, len(concepts.categories), semantics=how.semantics,
-                groups=how.groups if k == 0 else 1, workers=self._workers,
+                groups=how.groups if k == 0 else 1, pixels=pixels, workers=self._workers,
             )
             for k in range(1 + how.nulls)
         ]  # fmt: skip
@@ -384,6 +425,7 @@ class _Passes:
         self,
         maps: Array,
         batch: Array,
+        listed: list[Listed],
         field: tuple[Field, Field] | None,
         image_size: tuple[int, int],
     ) -> None:
@@ -391,8 +433,6 @@ class _Passes:
             thresholds = self._quantile.result().numpy()
             self._begin_counting(thresholds)
             self._begin_reading(thresholds)
-        labels = [self._concepts.labels(int(i)) for i in batch]
-        listed = [list_labels(one, len(self._concepts.names)) for one in labels]
         sizes = [self._concepts.mask_size(int(i)) for i in batch]
         axes = [self._axes_of(maps.shape[2:], size, field, image_size) for size in sizes]
         groups = [int(self._concepts.groups[i]) for i in batch]

@@ -53,7 +53,9 @@ def outputs_of(
                 raise InputError(
                     f"layer {name!r} gives {form}; a dissection needs feature maps [n, units, h, w]"
                 )
-            found[name] = output.detach() if output.dim() == 4 else output.detach()[..., None, None]
+            # A copy: a layer in place after this one would change it.
+            maps = output.detach().clone()
+            found[name] = maps if maps.dim() == 4 else maps[..., None, None]
             reached.add(name)
             if stop and reached == set(names):
                 reached.clear()
@@ -74,12 +76,16 @@ def randomised(network: nn.Module, images: Tensor, *, seed: int = 0) -> nn.Modul
 
     Convolutions and linear layers get normal weights, with the norm that each layer's trained
     weights have; biases are 0. Batch norm scales by 1 and shifts by 0, and its means and variances
-    are those of `images`, layer by layer, so that no layer dies or runs away.
+    are those of `images`, layer by layer, so that no layer dies or runs away. Other norms scale by
+    1 and shift by 0.
 
     Args:
         network: left as it is.
         images: [n, …], as the network takes them.
         seed: of the weights.
+
+    Raises:
+        InputError: a layer of another kind has weights: what it has learnt would stay.
     """
     copied = copy.deepcopy(network)
     generator = torch.Generator().manual_seed(seed)
@@ -99,6 +105,11 @@ def randomised(network: nn.Module, images: Tensor, *, seed: int = 0) -> nn.Modul
                 module.weight.copy_(weight)
                 if module.bias is not None:
                     module.bias.zero_()
+            elif isinstance(module, (nn.GroupNorm, nn.LayerNorm)):
+                for name, value in module.named_parameters():
+                    value.fill_(name == "weight")
+            elif list(module.parameters(recurse=False)):
+                raise InputError(f"{type(module).__name__}: how to randomise it is not known")
         copied.eval()
         for module in norms:
             module.train()

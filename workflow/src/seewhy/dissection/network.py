@@ -67,7 +67,7 @@ class ResidualNetwork(nn.Module):
     """
 
     def __init__(
-        self, widths: Sequence[int] = (24, 48, 96, 192), classes: Sequence[str] = ()
+        self, widths: Sequence[int] = (32, 64, 96, 192), classes: Sequence[str] = ()
     ) -> None:
         super().__init__()
         if len(widths) != len(BLOCKS) or min(widths) < 1:

@@ -108,9 +108,9 @@ class Combined:
 class Shuffled:
     """A set in which the labels of one category have changed places among the images.
 
-    Regions stay where they are and as often as it is there each name stays; which region bears
-    which name is chance. What a network then still seems to detect in this category, it owes to
-    there being so many names and regions, not to what they mean.
+    Regions stay where they are, and each name stays with as many groups of images (clips); which
+    group's regions bear which name is chance. What a network then still seems to detect in this
+    category, it owes to there being so many names and regions, not to what they mean.
 
     Args:
         concepts: the set.
@@ -131,15 +131,18 @@ class Shuffled:
         self.names, self.categories = concepts.names, concepts.categories
         self.category, self.groups = concepts.category, concepts.groups
         mine = self.category == self.categories.index(category)
-        places: list[tuple[int, int]] = []
+        self._new: list[dict[int, int]] = []
+        places: dict[tuple[int, int], list[int]] = {}  # of a group and a label, its images
         for i in progress(range(len(concepts)), what=f"reading {category} labels", unit="image"):
             labels = concepts.labels(i)
             present = np.unique([*labels.planes.ravel(), *labels.whole]).astype(int)
-            places += [(i, int(c)) for c in present if mine[c]]
+            self._new.append({})
+            for c in present[mine[present]].tolist():
+                places.setdefault((int(self.groups[i]), c), []).append(i)
         dealt = np.random.default_rng(seed).permutation([c for _, c in places])
-        self._new: dict[int, dict[int, int]] = {}
-        for (i, old), new in zip(places, dealt, strict=True):
-            self._new.setdefault(i, {})[old] = int(new)
+        for ((_, old), images), new in zip(places.items(), dealt.tolist(), strict=True):
+            for i in images:
+                self._new[i][old] = new
 
     def __len__(self) -> int:
         return len(self._concepts)
@@ -154,7 +157,7 @@ class Shuffled:
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, those of the category under their new names."""
-        labels, new = self._concepts.labels(i), self._new.get(i, {})
+        labels, new = self._concepts.labels(i), self._new[i]
         table = np.arange(len(self.names), dtype=np.int32)
         for old, number in new.items():
             table[old] = number

@@ -178,10 +178,14 @@ def histogram(table: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame
 def ceilings(found: Dissection) -> Array:
     """The greatest IoU that each label can reach, [labels]; 0 for labels that never occur.
 
-    A unit fires at F = (1 - level) of all pixels; the label has G, in images of its category. If F
-    is at most G, all of it can fall on the label: F / G. Else what is left over must fall somewhere
-    too: first on images that do not speak of the category, where it costs nothing, and what these
-    cannot hold is counted: G / A_cat.
+    Of a unit that fires at F = (1 - level) of all pixels, counted as the original does
+    (`netdissect`). T_u fixes the share of the cells, not of the pixels between them: upsampling
+    levels peaks, so real units fire at somewhat fewer, and where they fire at the border, at more.
+
+    The label has G pixels, in images of its category. If F is at most G, all of it can fall on the
+    label: F / G. Else what is left over must fall somewhere too: first on images that do not speak
+    of the category, where it costs nothing, and what these cannot hold is counted:
+    G / A_cat.
     """
     total = found.counts.total()
     truth, pixels = total.truth.astype(float), total.pixels
@@ -189,7 +193,8 @@ def ceilings(found: Dissection) -> Array:
     elsewhere = (pixels - total.spoken)[np.maximum(found.category, 0)]
     counted = np.maximum(truth, fires - elsewhere)
     least, most = np.minimum(truth, fires), np.maximum(truth, np.minimum(fires, counted))
-    return np.divide(least, most, out=np.zeros(len(truth)), where=truth > 0)
+    occurs = (truth > 0) & (found.category >= 0)
+    return np.divide(least, most, out=np.zeros(len(truth)), where=occurs)
 
 
 def calibrated_threshold(
@@ -203,10 +208,13 @@ def calibrated_threshold(
         categories: that may name units; None: all.
 
     Raises:
-        InputError: no null was counted.
+        InputError: no null was counted, or no such category.
     """
     if not len(found.null):
         raise InputError("no null was counted; set dissection.nulls to 1 or more")
+    unknown = set(categories or ()) - set(found.categories)
+    if unknown:
+        raise InputError(f"category {min(unknown)!r} is not one of {', '.join(found.categories)}")
     use = [k for k, name in enumerate(found.categories) if not categories or name in categories]
     return float(np.quantile(found.null[:, :, use].max(2), 1 - share))
 
@@ -214,7 +222,8 @@ def calibrated_threshold(
 def resampled(found: Dissection, resamples: int, seed: int) -> tuple[Array, Array]:
     """Best score and label of each unit when groups of images are drawn with replacement.
 
-    The thresholds T_u stay. Draws of one seed are the same groups in all dissections of as many.
+    As many as there are with an image in them. The thresholds T_u stay. Of one seed, the draws of
+    dissections that have images in the same groups are the same.
 
     Returns:
         score [resamples, units] and label [resamples, units]; of equal labels the one that
@@ -222,15 +231,16 @@ def resampled(found: Dissection, resamples: int, seed: int) -> tuple[Array, Arra
         say that nothing varies.
     """
     counts, rng = found.counts, np.random.default_rng(seed)
+    drawn = np.flatnonzero(counts.pixels)
     g = len(counts.pixels)
-    if (counts.pixels > 0).sum() < 2:
+    if len(drawn) < 2:
         resamples = 0
     by_category = np.argsort(found.category, kind="stable")
     score = np.empty((resamples, found.units))
     label = np.empty((resamples, found.units), int)
     flat = counts.both.reshape(g, -1).astype(np.float64)
     for r in range(resamples):
-        times = np.bincount(rng.integers(g, size=g), minlength=g).astype(np.float64)
+        times = np.bincount(rng.choice(drawn, len(drawn)), minlength=g).astype(np.float64)
         both = (times @ flat).reshape(counts.both.shape[1:])
         truth = times @ counts.truth
         fired = np.tensordot(times, counts.fired, 1)
