@@ -287,7 +287,7 @@ def test_weight_and_contribution_part_where_the_image_says_so():
     assert [unit.unit for unit in first.before_by_contribution] == [1, 0]
     assert [unit.effect for unit in path.by_weight.before] == [2, 1]  # means of 2, 2 and 0, 2
     assert [unit.unit for unit in path.by_weight.before] == [1, 0]
-    assert path.by_weight.before[0].label == "unit 2"
+    assert path.by_weight.before[0].label == "unit 2"  # numbers are those of tally.csv, from 1
 
 
 def test_the_path_is_held_against_another_class():
@@ -345,6 +345,9 @@ def test_a_path_is_a_table(resnet, picture, effects):
     assert {row["leads_to"] for row in rows[:6]} == {path.class_name, "all"}
     assert {row["concept"] for row in rows if row["layer"] == "layer3"} == {"sky"}
     assert {row["iou"] for row in rows if row["layer"] == "layer4"} == {None}
+    numbers = [unit.unit + 1 for unit in path.by_weight.units]  # from 1, as in tally.csv
+    assert [row["unit"] for row in rows[:3]] == numbers
+    assert [row["leads_to"] for row in rows[6:15:3]] == [str(number) for number in numbers]
 
 
 class Counting(nn.Module):
@@ -566,8 +569,16 @@ def test_a_summary_over_images_pairs_effect_and_control(resnet):
     assert clustered["random"]["difference"].value == pytest.approx(
         summary["random"]["difference"].value
     )
-    with pytest.raises(InputError, match="ablations of 1 images"):
-        summarise_ablations(checks[:1])
+    for alone in (
+        summarise_ablations(checks[:1]),
+        summarise_ablations(checks[:2], clusters=["a"] * 2),
+    ):
+        assert np.isfinite(alone["random"]["difference"].value)
+        assert np.isnan(
+            [alone["random"]["difference"].low, alone["random"]["difference"].high]
+        ).all()
+    with pytest.raises(InputError, match="ablations of 0 images; give at least one"):
+        summarise_ablations([])
 
 
 @pytest.mark.parametrize(

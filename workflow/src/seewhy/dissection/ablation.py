@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from seewhy.dissection.hooks import class_index, evaluating, one_image, require_maps, seen, silenced
 from seewhy.dissection.paths import ConceptPath
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import Interval, mean_of, paired_bootstrap
+from seewhy.scores.bootstrap import Interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 
 CONTROLS = ("random", "matched")
@@ -210,35 +210,36 @@ def summarise_ablations(
         `beaten`, the share of images whose `share` is at most 0.05 (chance: at most 0.05);
         `activation` and `control_activation`, mean over images.
 
+    Of one image, or of one cluster, the difference has no interval: its ends are NaN.
+
     Raises:
-        InputError: fewer than two images or clusters, or clusters of another number.
+        InputError: no images, or clusters of another number.
     """
-    if len(checks) < 2:
-        raise InputError(f"ablations of {len(checks)} images; an interval needs at least two")
+    if not checks:
+        raise InputError("ablations of 0 images; give at least one")
+    clusters = list(range(len(checks))) if clusters is None else clusters
     effect = np.array([check.effect for check in checks])
     table = {}
     for name in CONTROLS:
         controls: list[Control] = [getattr(check, name) for check in checks]
         mean = np.array([control.mean for control in controls])
-        if clusters is None:
-            scores, count = (mean_of(effect), mean_of(mean)), len(checks)
-        else:
-            (first, count), (second, _) = (
-                clustered_mean_of(values, clusters) for values in (effect, mean)
-            )
-            scores = first, second
+        (first, count), (second, _) = (
+            clustered_mean_of(values, clusters) for values in (effect, mean)
+        )
+        difference = Interval(float((effect - mean).mean()), np.nan, np.nan)
+        if count > 1:
+            difference = paired_bootstrap(
+                [first], [second], clips=count, resamples=resamples, level=level, seed=seed
+            )["mean"]
         table[name] = {
             "images": len(checks),
             "effect": float(effect.mean()),
             "control": float(mean.mean()),
-            "difference": paired_bootstrap(
-                [scores[0]], [scores[1]],
-                clips=count, resamples=resamples, level=level, seed=seed,
-            )["mean"],
+            "difference": difference,
             "beaten": float(np.mean([control.share <= 0.05 for control in controls])),
             "activation": float(np.mean([check.activation for check in checks])),
             "control_activation": float(np.mean([control.activation for control in controls])),
-        }  # fmt: skip
+        }
     return table
 
 

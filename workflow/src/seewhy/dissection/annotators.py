@@ -205,6 +205,7 @@ def quality_by_rounds(
     seed: int,
     rounds: Sequence[int] = (1, 2, 3, 4),
     resamples: int = 2000,
+    level: float = 0.95,
     min_share: float = 0.005,
     **errors: Any,
 ) -> pd.DataFrame:
@@ -215,6 +216,7 @@ def quality_by_rounds(
         seed: of the simulated annotators, who are the same in every row.
         rounds: numbers n of rounds of boxes.
         resamples: of the bootstrap over images.
+        level: of the intervals.
         min_share: of `propose_regions`.
         errors: the other arguments of `simulate_annotators`.
 
@@ -229,7 +231,7 @@ def quality_by_rounds(
             answers = simulate_annotators(truth, seed=seed, **settings, **errors)
             asked = {"visible_rounds": errors.get("visible_rounds", 2)}
             built = build_regions(*answers, **settings, **asked)
-            scores = score_regions(built.regions, truth, resamples=resamples)
+            scores = score_regions(built.regions, truth, resamples=resamples, level=level)
             rows.append({"rounds": n, "at_least": k} | scores)
     return pd.DataFrame(rows)
 
@@ -378,13 +380,15 @@ def write_quality(
     Args:
         truth: CSV of the truth, whose first images are used.
         output: CSV.
-        evaluation: resamples and seed, as in params.yaml.
+        evaluation: resamples and confidence, as in params.yaml.
         images: how many.
         settings: the other arguments of `quality_by_rounds`.
     """
     table = read_csv(truth)
     table = table[table["image"].isin(table["image"].drop_duplicates()[:images])]
     settings.pop("wrong", None)
-    quality = quality_by_rounds(table, resamples=evaluation["resamples"], **settings)
+    quality = quality_by_rounds(
+        table, resamples=evaluation["resamples"], level=evaluation["confidence"], **settings
+    )
     with whole_file(output) as temporary:
         quality.to_csv(temporary, index=False, float_format="%.4f")

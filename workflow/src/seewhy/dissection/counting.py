@@ -26,7 +26,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
@@ -75,6 +75,10 @@ class Counts:
             np.zeros(groups, np.int64),
             np.zeros((groups, categories), np.int64),
         )
+
+    def total(self, groups: Array | slice = slice(None)) -> Counts:
+        """Summed over some groups: the same without the first axis."""
+        return Counts(**{f.name: getattr(self, f.name)[groups].sum(0) for f in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from seewhy.dissection.compositions import OPERATORS, Compositions
-from seewhy.dissection.dissect import Dissection, iou
-from seewhy.dissection.tally import best_labels, ceilings, resampled
+from seewhy.dissection.dissect import Dissection
+from seewhy.dissection.tally import best_of, ceilings, resampled
 from seewhy.errors import InputError
 from seewhy.scores.bootstrap import Interval, bootstrap_interval, mean_of
 from seewhy.scores.columns import interval_columns
@@ -18,43 +18,43 @@ LABELS = ("true", "of other images")
 _TOLD = ("gain", "gain over part", "free gain")  # with intervals
 
 
-def details(found: Dissection, *, resamples: int = 500, seed: int = 0) -> pd.DataFrame:
+def details(
+    found: Dissection, *, resamples: int = 500, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
     """Each unit's label, and how far other figures agree: a row a unit, the best IoU first.
 
     Args:
         found: a dissection.
         resamples: draws of groups of images with replacement; thresholds T_u stay.
+        level: of the intervals.
         seed: of the draws.
 
     Returns:
-        Columns unit (from 1), category, label, iou with `iou low`, `iou high` (95%, percentile
+        Columns unit (from 1), category, label, iou with `iou low`, `iou high` (percentile
         bootstrap of the IoU with this label), label kept (share of the draws in which it is the
         best label), correlation (Pearson's, of activation and label over the pixels), auprc
         (average precision), chance (what auprc is by chance), lift (auprc / chance) and ceiling
         (the greatest IoU that the label allows). NaN: not counted, or, of the interval, fewer than
         two groups.
     """
-    counts, units = found.counts, np.arange(found.units)
-    both, truth, fired = counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0)
-    best = best_labels(
-        iou(both, truth, fired, found.category), found.category, len(found.categories)
-    )
-    label = best.label[units, best.category]
+    units = np.arange(found.units)
+    best = best_of(found)
+    label, score = best.overall()
     nothing = np.full(found.units, np.nan)
     auprc = chance = nothing
     if found.average_precision is not None:
         auprc, chance = found.average_precision[units, label], found.chance[label]
-    intervals = _intervals(found, label, best.category, resamples, seed)
+    intervals = _intervals(found, label, best.category, resamples=resamples, level=level, seed=seed)
     again = resampled(found, resamples, seed)[1]
     table = pd.DataFrame(
         {
             "unit": units + 1,
             "category": [found.categories[k] for k in best.category],
             "label": [found.names[c] for c in label],
-            "iou": best.score[units, best.category],
+            "iou": score,
             "iou low": [one.low for one in intervals],
             "iou high": [one.high for one in intervals],
-            "label kept": (again == label).mean(0),
+            "label kept": (again == label).mean(0) if len(again) else nothing,
             "correlation": found.correlation[units, label],
             "auprc": auprc,
             "chance": chance,
@@ -65,9 +65,7 @@ def details(found: Dissection, *, resamples: int = 500, seed: int = 0) -> pd.Dat
     return table.sort_values("iou", ascending=False, kind="stable", ignore_index=True)
 
 
-def _intervals(
-    found: Dissection, label: Array, category: Array, resamples: int, seed: int
-) -> list[Interval]:
+def _intervals(found: Dissection, label: Array, category: Array, **draws: float) -> list[Interval]:
     """Of the IoU of each unit with one label."""
     counts, units = found.counts, np.arange(found.units)
     some = np.flatnonzero(counts.pixels > 0)
@@ -81,7 +79,7 @@ def _intervals(
         values = np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
         return {str(u): values[:, u] for u in units}
 
-    drawn = bootstrap_interval([score], clips=len(some), resamples=resamples, seed=seed)
+    drawn = bootstrap_interval([score], clips=len(some), **draws)
     return [drawn[str(u)] for u in units]
 
 
@@ -132,13 +130,13 @@ def compositions(found: Dissection) -> pd.DataFrame:
 
 
 def compositions_summary(
-    found: Dissection, *, resamples: int = 2000, seed: int = 0
+    found: Dissection, *, resamples: int = 2000, level: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
     """What formulas gain over labels, the mean over the units and over both ways of choosing.
 
     Three rows, by the column labels: `true`; `of other images`, the same search where nothing is
     detected; and the `difference` of the two, unit by unit: what is left of the gain beyond chance.
-    Intervals (95%) draw units with replacement: they speak of units like these of this network, on
+    Intervals draw units with replacement: they speak of units like these of this network, on
     these images. Units without a label (an IoU above 0 in either half) are left out.
 
     Returns:
@@ -180,7 +178,7 @@ def compositions_summary(
         for figure, values in figures.items():
             mine = values[row] if row < len(LABELS) else values[0] - values[1]
             drawn = bootstrap_interval(
-                [mean_of(mine)], clips=len(mine), resamples=resamples, seed=seed
+                [mean_of(mine)], clips=len(mine), resamples=resamples, level=level, seed=seed
             )["mean"]
             columns |= interval_columns(figure, drawn) if figure in _TOLD else {figure: drawn.value}
         rows.append(columns)

@@ -41,6 +41,7 @@ from seewhy.dissection.curves import Curves, Sample
 from seewhy.dissection.hooks import evaluating
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
+from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
 from seewhy.dissection.sets import Concepts
@@ -148,6 +149,11 @@ class Dissection:
         """How many."""
         return len(self.thresholds)
 
+    def scores(self, groups: Array | slice = slice(None)) -> Array:
+        """IoU of each unit with each label over the images of some groups: [units, labels]."""
+        total = self.counts.total(groups)
+        return iou(total.both, total.truth, total.fired, self.category)
+
 
 def iou(both: Array, truth: Array, fired: Array, category: Array) -> Array:
     """IoU[u, c] = I / (A_cat + G - I), eq. 1 of Bau et al. 2017; 0 where nothing was there.
@@ -219,7 +225,7 @@ def dissect_layer(
         raise InputError("the concept set has no images")
     if how.nulls >= len(concepts):
         raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
-    prepare = prepare or _scaled
+    prepare = prepare or Scaling()
     passes = _Passes(network, layer, concepts, how, prepare, device, workers)
     kept = None
     if output is not None:
@@ -235,10 +241,6 @@ def dissect_layer(
         write_dissection(output, found)
         kept.discard()
     return found
-
-
-def _scaled(images: Array) -> Tensor:
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
 
 
 def _digest(concepts: Concepts) -> str:
@@ -466,10 +468,8 @@ class _Passes:
         concepts, first = self._concepts, self._counters[0]
         null = np.zeros((len(self._counters) - 1, len(first.thresholds), len(concepts.categories)))
         for r, counter in enumerate(self._counters[1:]):
-            counts = counter.counts
-            scores = iou(
-                counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0), concepts.category
-            )
+            total = counter.counts.total()
+            scores = iou(total.both, total.truth, total.fired, concepts.category)
             for k in range(len(concepts.categories)):
                 null[r, :, k] = scores[:, concepts.category == k].max(1, initial=0)
         for counter in self._counters:

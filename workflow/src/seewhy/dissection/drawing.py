@@ -11,7 +11,8 @@ import pandas as pd
 from seewhy.dissection.dissect import read_dissection
 from seewhy.dissection.figures import draw_blocks, draw_histogram
 from seewhy.dissection.run import open_model, open_sets
-from seewhy.dissection.tables import BRODEN, COMBINED, relabelled
+from seewhy.dissection.sets import BRODEN, COMBINED, SHUFFLED
+from seewhy.dissection.tables import relabelled
 from seewhy.dissection.tally import tally
 from seewhy.dissection.unit_figures import (
     Dissected,
@@ -49,16 +50,13 @@ def draw_dissection(
         for name in (BRODEN, COMBINED)
     }
     draw_histogram(
-        outputs["histogram"],
-        tally(found[COMBINED]),
-        threshold,
-        title=found[COMBINED].about["layer"],
+        outputs["histogram"], tally(found[COMBINED]), threshold, title=seen[COMBINED].layer
     )
-    table = pd.read_csv(blocks)
-    draw_blocks(outputs["blocks"], table)
+    draw_blocks(outputs["blocks"], pd.read_csv(blocks))
     draw_shared_action(outputs["shared"], seen[COMBINED], threshold=threshold)
     draw_relabelled(
         outputs["relabelled"], seen[BRODEN], seen[COMBINED],
-        relabelled(*found.values(), threshold=threshold), threshold=threshold,
+        relabelled(found[BRODEN], found[COMBINED], found[SHUFFLED], threshold=threshold),
+        threshold=threshold,
     )  # fmt: skip
     draw_units(outputs["units"], seen[COMBINED], threshold=threshold)

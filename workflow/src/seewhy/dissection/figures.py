@@ -20,7 +20,8 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from seewhy.dissection.tables import RANDOM, SETS
+from seewhy.dissection.layers import RANDOM
+from seewhy.dissection.sets import SETS
 from seewhy.dissection.tally import BAR_ORDER, THRESHOLD, histogram
 from seewhy.errors import InputError
 from seewhy.figures import COLOURS, figure

@@ -17,6 +17,9 @@ from torch import Tensor, nn
 from seewhy.dissection.hooks import named_layer
 from seewhy.errors import InputError
 
+RANDOM = "random-"
+"""Prefix of the names of networks that `randomised` made."""
+
 
 class Reached(Exception):
     """All layers that were asked for have run."""

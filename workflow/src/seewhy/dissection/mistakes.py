@@ -68,7 +68,7 @@ def mistaken_crops(opened: Opened, crops: str | Path, *, count: int, seed: int) 
             )
         said = _answers(opened, file)
         truth = file["action"][:]
-        wrong = [i for i in range(len(truth)) if opened.classes[said[i]] != actions[truth[i]]]
+        wrong = np.flatnonzero(np.array(opened.classes)[said] != np.array(actions)[truth])
         order = np.random.default_rng(seed).permutation(wrong)
         clips = file["clip"][:]
         _, first = np.unique(clips[order], return_index=True)
@@ -114,8 +114,8 @@ def explain_mistakes(
     """Write the paths, the check by ablation, and a figure.
 
     Args:
-        outputs: where `paths` (CSV: a row for each image, bias mode, route, block and unit),
-            `ablation` (CSV) and `figure` (PNG) go.
+        outputs: where `paths` (CSV: a row for each image, bias mode, route, unit, from 1, and what
+            it leads to), `ablation` (CSV) and `figure` (PNG) go.
         weights, model: see `seewhy.dissection.run.open_model`.
         crops: file of crops, where no images are listed.
         counts: dissections of the last two blocks, from input to output; their units' names.
@@ -134,19 +134,21 @@ def explain_mistakes(
     else:
         cases = mistaken_crops(opened, crops, count=settings["mistakes"], seed=evaluation["seed"])
     inputs = [opened.prepare(case.image[None])[0] for case in cases]
-    modes = {
-        mode: block_effects(opened.network, inputs[0], blocks=blocks, biases=mode)
-        for mode in (ZERO, KEPT)
-    }
+    # Effects between the blocks are the same for all images of one size.
+    one_of_size = {given.shape: given for given in inputs}
     rows, checks, paths = [], {}, []
-    for mode, effects in modes.items():
+    for mode in (ZERO, KEPT):
+        effects = {
+            size: block_effects(opened.network, given, blocks=blocks, biases=mode)
+            for size, given in one_of_size.items()
+        }
         for case, given in zip(
             progress(cases, what=f"explaining, biases {mode}", unit="image"), inputs, strict=True
         ):
             path = explain_decision(
                 opened.network, given,
                 blocks=blocks, linear=settings["linear"], names=names, classes=opened.classes,
-                top=settings["top"], biases=mode, effects=effects,
+                top=settings["top"], biases=mode, effects=effects[given.shape],
             )  # fmt: skip
             if mode == ZERO:
                 paths.append(path)
@@ -182,12 +184,11 @@ def _title(case: Case, path: ConceptPath) -> str:
 
 
 def _rows(case: Case, path: ConceptPath) -> list[dict[str, Any]]:
-    """The path's rows; units count from 1, as in a tally."""
     about = {
         "image": case.name, "shows": case.truth, "said": path.class_name,
         "probability": path.probability, "biases": path.biases,
     }  # fmt: skip
-    return [about | row | {"unit": row["unit"] + 1} for row in path.rows()]
+    return [about | row for row in path.rows()]
 
 
 def _ablation_table(
@@ -195,6 +196,7 @@ def _ablation_table(
     groups: Sequence[str],
     evaluation: Mapping[str, Any],
 ) -> pd.DataFrame:
+    """A row for each bias mode, route, block and control that is held against: random, matched."""
     rows = []
     for (mode, route, block), of_images in checks.items():
         found = summarise_ablations(
@@ -204,7 +206,7 @@ def _ablation_table(
         for control, values in found.items():
             difference = values.pop("difference")
             rows.append(
-                {"biases": mode, "route": route, "block": block, "control": control}
+                {"biases": mode, "route": route, "block": block, "against": control}
                 | values
                 | interval_columns("difference", difference)
                 | {"verdict": verdict(difference)}

@@ -41,7 +41,7 @@ class Scaling:
 
     def __call__(self, images: Array) -> Tensor:
         """Images [n, h, w, 3] uint8 as [n, 3, size, size] float32."""
-        pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+        pixels = torch.tensor(images).permute(0, 3, 1, 2).float() / 255
         if self.size and tuple(pixels.shape[2:]) != (self.size, self.size):
             pixels = functional.interpolate(
                 pixels, (self.size, self.size), mode="bilinear", antialias=True
@@ -73,6 +73,8 @@ def open_network(
         InputError: no such name, module, function or file, or weights of another network.
     """
     if name is None:
+        if weights is None:
+            raise InputError("a network trained here needs a file of weights")
         network = load_network(weights)
         return Opened(network.eval(), Scaling(), list(network.classes))
     if ":" in name:
@@ -97,8 +99,13 @@ def _from_module(name: str) -> nn.Module:
     module, _, function = name.partition(":")
     try:
         build = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"dissection.model.name: {name!r} cannot be imported ({error})") from None
+    if not callable(build):
+        raise InputError(
+            f"dissection.model.name: {name!r} is {type(build).__name__}, no function that returns "
+            "a torch.nn.Module"
+        )
     network = build()
     if not isinstance(network, nn.Module):
         raise InputError(

@@ -250,7 +250,7 @@ def _details(unit: PathUnit) -> str:
     if unit.concept is None:
         return "no concept"
     _, category, iou = unit.concept
-    return f"{category}, unit {unit.unit + 1}, IoU {iou:.2f}"
+    return f"{category}, unit {unit.number}, IoU {iou:.2f}"
 
 
 def _route(path: ConceptPath, by: str) -> Any:

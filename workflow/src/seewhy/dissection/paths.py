@@ -66,7 +66,7 @@ class PathUnit:
 
     Attributes:
         layer: its block.
-        unit: its number.
+        unit: its place among the block's maps, from 0.
         concept: what it detects: name, category, IoU; None: nothing that has a name.
         effect: on what comes after it if it is 1 everywhere: w_cv on the class, m_vu on a unit (or
             the mean m_vu over several).
@@ -86,9 +86,14 @@ class PathUnit:
     before_by_contribution: tuple[PathUnit, ...] = ()
 
     @property
+    def number(self) -> int:
+        """The unit's number in what people read, tables and figures: from 1, as in tally.csv."""
+        return self.unit + 1
+
+    @property
     def label(self) -> str:
-        """The concept's name; without one, the unit's number, from 1 as in a tally."""
-        return self.concept[0] if self.concept else f"unit {self.unit + 1}"
+        """The concept's name; without one, the unit's number."""
+        return self.concept[0] if self.concept else f"unit {self.number}"
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,8 @@ class ConceptPath:
         """The path as rows of a table, one for each unit and what it leads to.
 
         Columns: route (weight, contribution), layer, leads_to (the class, the unit's number, or
-        ``all`` for the units above together), rank, unit, concept, category, iou, effect,
-        activation, contribution.
+        ``all`` for the units above together), rank, unit (its number, from 1), concept, category,
+        iou, effect, activation, contribution.
         """
         rows = []
         for name, route in (("weight", self.by_weight), ("contribution", self.by_contribution)):
@@ -171,15 +176,15 @@ class ConceptPath:
                 before = (
                     above.before_by_effect if name == "weight" else above.before_by_contribution
                 )
-                lists.append((str(above.unit), before))
+                lists.append((str(above.number), before))
             for leads_to, units in lists:
                 for rank, one in enumerate(units, start=1):
                     concept, category, iou = one.concept or (None, None, None)
                     rows.append(
                         {
                             "route": name, "layer": one.layer, "leads_to": leads_to, "rank": rank,
-                            "unit": one.unit, "concept": concept, "category": category, "iou": iou,
-                            "effect": one.effect, "activation": one.activation,
+                            "unit": one.number, "concept": concept, "category": category,
+                            "iou": iou, "effect": one.effect, "activation": one.activation,
                             "contribution": one.contribution,
                         }
                     )  # fmt: skip

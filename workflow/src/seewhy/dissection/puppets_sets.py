@@ -80,9 +80,17 @@ def offered_pairs(
 
     Returns:
         The truth and the distractors of `seewhy.dissection.annotators`.
+
+    Raises:
+        InputError: no such file, no crop of a clip of odd number, or no other action to offer.
     """
     with open_hdf5(crops, needs=_NEEDS) as file:
         actions = list(file.attrs["actions"])
+        if wrong and len(actions) < 2:
+            raise InputError(
+                f"{crops}: has one action, {actions[0]}, so none can be offered wrongly; set "
+                "dissection.annotators.wrong to 0"
+            )
         rng = np.random.default_rng(seed)
         truth, others = [], []
         for i, name, image, code in _crops(file, _half(file, 1)):

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from seewhy.dissection.concepts import ConceptSet
 from seewhy.dissection.dissect import How, dissect_layer
-from seewhy.dissection.layers import randomised
+from seewhy.dissection.layers import RANDOM, randomised
 from seewhy.dissection.networks import Opened, Scaling, open_network
-from seewhy.dissection.sets import Combined, Concepts, Shuffled
-from seewhy.dissection.tables import ACTION, RANDOM, SHUFFLED
+from seewhy.dissection.sets import ACTION, SHUFFLED, Combined, Concepts, Shuffled
 from seewhy.dissection.tally import tally, write_tally
 
 _CALIBRATED_ON = 256
@@ -62,7 +62,7 @@ def run_dissection(
         network: name of the network; with `random-` before it, its weights are random.
         layer: name of a module.
         folders: of the concept sets.
-        concepts: name of the set that they make: see `seewhy.dissection.tables.SETS`.
+        concepts: name of the set that they make: see `seewhy.dissection.sets.SETS`.
         how: settings.
         resume: folder for unfinished work.
         workers: threads.
@@ -71,7 +71,7 @@ def run_dissection(
     net = opened.network
     if network.startswith(RANDOM):
         some = np.random.default_rng(how.seed).permutation(len(images))[:_CALIBRATED_ON]
-        net = randomised(net, opened.prepare(np.stack([images.image(int(i)) for i in some])))
+        net = randomised(net, torch.cat([opened.prepare(images.image(int(i))[None]) for i in some]))
     found = dissect_layer(
         net, layer, images,
         how=how, prepare=opened.prepare, workers=workers, output=output, resume=resume,

@@ -1,4 +1,7 @@
-"""Concept sets made of others: two read as one, and one whose labels have changed places."""
+"""Concept sets made of others: two read as one, and one whose labels have changed places.
+
+`SETS` names those that the workflow dissects.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,16 @@ from seewhy.errors import InputError
 from seewhy.progress import progress
 
 Array = np.ndarray
+ACTION = "action"
+"""The category of action regions."""
+BRODEN, ACTIONS, COMBINED, SHUFFLED = "broden", "actions", "combined", "shuffled"
+SETS = {
+    BRODEN: "Broden",
+    ACTIONS: "Action regions",
+    COMBINED: "Broden + action regions",
+    SHUFFLED: "Broden + action regions, names shuffled",
+}
+"""Their titles."""
 
 
 class Concepts(Protocol):

@@ -25,10 +25,12 @@ import numpy as np
 import pandas as pd
 
 from seewhy.dissection.details import compositions, compositions_summary, details
-from seewhy.dissection.dissect import Dissection, iou, read_dissection
+from seewhy.dissection.dissect import Dissection, read_dissection
+from seewhy.dissection.layers import RANDOM
+from seewhy.dissection.sets import ACTION, BRODEN, COMBINED, SETS, SHUFFLED
 from seewhy.dissection.tally import (
     Named,
-    best_labels,
+    best_of,
     calibrated_threshold,
     ceilings,
     resampled,
@@ -41,16 +43,6 @@ from seewhy.scores.columns import interval_columns, verdict
 Array = np.ndarray
 FIXED = (0.04, 0.08)
 CALIBRATED = "5% by chance"
-BRODEN, ACTIONS, COMBINED, SHUFFLED = "broden", "actions", "combined", "shuffled"
-SETS = {
-    BRODEN: "Broden",
-    ACTIONS: "Action regions",
-    COMBINED: "Broden + action regions",
-    SHUFFLED: "Broden + action regions, names shuffled",
-}
-RANDOM = "random-"
-"""Prefix of the names of networks with random weights."""
-ACTION = "action"
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,9 @@ class Draws:
     seed: int = 0
 
     def interval(self, value: float, draws: Array) -> Interval:
-        """Percentile interval."""
+        """Percentile interval; its ends are NaN where there are no draws."""
+        if not len(draws):
+            return Interval(float(value), np.nan, np.nan)
         ends = np.quantile(draws, [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
         return Interval(float(value), float(ends[0]), float(ends[1]))
 
@@ -92,47 +86,45 @@ class _Read:
         return np.array([p.units for p in pairs]), np.array([p.concepts for p in pairs])
 
 
+def _reaches(scores: Array, at: float) -> Array:
+    """At least `at`; 0, an overlap with nothing, reaches no threshold."""
+    return (scores >= at) & (scores > 0)
+
+
 def _named(scores: Array, labels: Array, at: float) -> Named:
-    reaches = scores >= at
+    reaches = _reaches(scores, at)
     return Named(int(reaches.sum()), len(np.unique(labels[reaches])))
 
 
-def _scores(found: Dissection, groups: Array | None = None) -> Array:
-    counts = found.counts
-    which = slice(None) if groups is None else groups
-    sums = (counts.both[which].sum(0), counts.truth[which].sum(0), counts.fired[which].sum(0))
-    return iou(*sums, found.category)
-
-
 def _read(found: Dissection, draws: Draws) -> _Read:
-    scores = _scores(found)
+    label, score = best_of(found).overall()
     drawn_scores, drawn_labels = resampled(found, draws.resamples, draws.seed)
-    return _Read(
-        scores.max(1), scores.argmax(1), drawn_scores, drawn_labels, calibrated_threshold(found)
-    )
+    return _Read(score, label, drawn_scores, drawn_labels, calibrated_threshold(found))
 
 
 def held_out(found: Dissection, threshold: float) -> float:
     """Units whose label, chosen on one half of the images, reaches `threshold` on the other."""
-    halves = [np.arange(k, len(found.counts.pixels), 2) for k in (0, 1)]
-    scores = [_scores(found, half) for half in halves]
-    units = np.arange(found.units)
-    return float(
-        np.mean([(scores[1 - k][units, scores[k].argmax(1)] >= threshold).sum() for k in (0, 1)])
-    )
+    halves, units = (slice(0, None, 2), slice(1, None, 2)), np.arange(found.units)
+    counted = []
+    for chosen, other in (halves, halves[::-1]):
+        label, score = best_of(found, chosen).overall()
+        again = found.scores(other)[units, label]
+        counted.append((_reaches(again, threshold) & (score > 0)).sum())
+    return float(np.mean(counted))
 
 
 def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.DataFrame:
     """Concepts and interpretable units by set, network and threshold; then the differences.
 
     Args:
-        found: by network and set (a key of `SETS`), all of the same layer.
+        found: by network and set (a key of `seewhy.dissection.sets.SETS`), all of one layer.
         draws: of the intervals.
 
     Returns:
         Columns network, row, threshold (as asked), IoU (its value), units and concepts with their
         intervals, held out, total (units of the layer), within reach (labels whose ceiling reaches
-        the threshold), verdict (of the rows of differences: is it above 0).
+        the threshold), verdict (of the rows of differences: is that of the units above 0). The ends
+        of intervals are NaN where all images are of one group.
     """
     reads = {key: _read(one, draws) for key, one in found.items()}
     networks = list(dict.fromkeys(network for network, _ in found))
@@ -153,7 +145,7 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
                     | {
                         "held out": held_out(one, at),
                         "total": one.units,
-                        "within reach": int((ceilings(one) >= at).sum()),
+                        "within reach": int(_reaches(ceilings(one), at).sum()),
                     }
                 )
             for first, second in (
@@ -208,8 +200,8 @@ def blocks(
             of = one.category[read.labels]
             drawn = one.category[read.drawn_labels]
             for k, category in enumerate(one.categories):
-                value = ((of == k) & (read.scores >= at)).sum()
-                counted = ((drawn == k) & (read.drawn_scores >= at)).sum(1)
+                value = ((of == k) & _reaches(read.scores, at)).sum()
+                counted = ((drawn == k) & _reaches(read.drawn_scores, at)).sum(1)
                 rows.append(
                     {"network": network, "layer": layer, "set": name, "threshold": str(kind),
                      "IoU": at, "category": category}
@@ -237,23 +229,29 @@ def relabelled(
     """
     if not before.units == after.units == shuffled.units:
         raise InputError("relabelling compares dissections of one layer; these differ in units")
-    a, b = _best(before), _best(after)
-    mine = after.category == after.categories.index(ACTION) if ACTION in after.categories else None
-    if mine is None:
-        raise InputError(f"the set with actions has no category {ACTION!r}")
-    again = {name: number for number, name in enumerate(after.names)}
-    scores_after = _scores(after)
-    by_chance = _scores(shuffled)[:, shuffled.category == shuffled.categories.index(ACTION)].max(1)
+    for one in (after, shuffled):
+        if ACTION not in one.categories:
+            raise InputError(
+                f"relabelling: a set with actions has no category {ACTION!r}, only "
+                f"{', '.join(one.categories)}"
+            )
+    missing = sorted(set(before.names) - set(after.names))
+    if missing:
+        raise InputError(
+            f"relabelling: the set with actions has no label {missing[0]!r}, which the set without "
+            "them has; add the actions to that set"
+        )
+    scores = after.scores()
+    by_chance = best_of(shuffled).score[:, shuffled.categories.index(ACTION)]
     rows = []
-    for unit in range(before.units):
-        old, new = a[unit], b[unit]
+    for unit, (old, new) in enumerate(zip(_named_best(before), _named_best(after), strict=True)):
         if new[1] != ACTION or old[0] == new[0] or max(old[2], new[2]) < threshold:
             continue
         rows.append(
             {
                 "unit": unit + 1, "label": old[0], "category": old[1], "IoU": old[2],
                 "label after": new[0], "category after": new[1], "IoU after": new[2],
-                "IoU of the old label after": scores_after[unit, again[old[0]]],
+                "IoU of the old label after": scores[unit, after.names.index(old[0])],
                 "best shuffled action": by_chance[unit],
             }
         )  # fmt: skip
@@ -261,25 +259,22 @@ def relabelled(
         "unit", "label", "category", "IoU", "label after", "category after", "IoU after",
         "IoU of the old label after", "best shuffled action",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
-    gain = (table["IoU after"] - table["IoU"]).sort_values(ascending=False, kind="stable")
-    return table.loc[gain.index].reset_index(drop=True)
+    rows.sort(key=lambda row: row["IoU"] - row["IoU after"])
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _best(found: Dissection) -> list[tuple[str, str, float]]:
+def _named_best(found: Dissection) -> list[tuple[str, str, float]]:
     """Label, category and IoU of each unit."""
-    best = best_labels(_scores(found), found.category, len(found.categories))
-    units = np.arange(found.units)
-    labels = best.label[units, best.category]
+    best = best_of(found)
     return [
         (found.names[c], found.categories[k], float(s))
-        for c, k, s in zip(labels, best.category, best.score[units, best.category], strict=True)
+        for c, s, k in zip(*best.overall(), best.category, strict=True)
     ]
 
 
 def names_of(found: Dissection, threshold: float) -> dict[int, tuple[str, str, float]]:
     """Label, category and IoU of each unit (from 0) that has a name."""
-    return {unit: one for unit, one in enumerate(_best(found)) if one[2] >= threshold}
+    return {unit: one for unit, one in enumerate(_named_best(found)) if one[2] >= threshold}
 
 
 def concepts(found: Dissection, threshold: float) -> pd.DataFrame:
@@ -294,7 +289,7 @@ def concepts(found: Dissection, threshold: float) -> pd.DataFrame:
         ceiling (see `seewhy.dissection.tally.ceilings`), units (that it names), best unit (from 1),
         best IoU; by category, the concepts of most units first.
     """
-    counts, scores = found.counts, _scores(found)
+    counts, scores = found.counts, found.scores()
     labels = np.flatnonzero(found.category >= 0)
     named = scores.argmax(1)[scores.max(1) >= threshold]
     spoken = np.maximum(counts.spoken.sum(0), 1)
@@ -346,7 +341,11 @@ def write_tables(
         for (network, name), one in of_last.items()
         if name == COMBINED and (network, SHUFFLED) in of_last
     ]
-    trained = {k: one for (k, name), one in of_last.items() if name == COMBINED and RANDOM not in k}
+    trained = {
+        k: one
+        for (k, name), one in of_last.items()
+        if name == COMBINED and not k.startswith(RANDOM)
+    }
     composed = {k: one for k, one in trained.items() if one.compositions is not None}
     several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
     tables = {
@@ -371,6 +370,10 @@ def _by_network(
     draws: Draws | None = None,
 ) -> pd.DataFrame:
     """A table of each network, below each other."""
-    settings = {"resamples": draws.resamples, "seed": draws.seed} if draws else {}
+    settings = (
+        {"resamples": draws.resamples, "level": draws.confidence, "seed": draws.seed}
+        if draws
+        else {}
+    )
     tables = [make(one, **settings).assign(network=name) for name, one in found.items()]
     return pd.concat(tables) if tables else pd.DataFrame(columns=["network"])

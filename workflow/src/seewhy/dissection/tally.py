@@ -44,6 +44,11 @@ class Best:
     score: Array
     category: Array
 
+    def overall(self) -> tuple[Array, Array]:
+        """Number and IoU of each unit's label, that of the best category: [units] each."""
+        units = np.arange(len(self.category))
+        return self.label[units, self.category], self.score[units, self.category]
+
 
 def best_labels(scores: Array, category: Array, categories: int) -> Best:
     """The label of the greatest IoU in each category, and the best category.
@@ -64,30 +69,33 @@ def best_labels(scores: Array, category: Array, categories: int) -> Best:
     return Best(label, score, score.argmax(1))
 
 
+def best_of(found: Dissection, groups: Array | slice = slice(None)) -> Best:
+    """:func:`best_labels` over the images of some groups."""
+    return best_labels(found.scores(groups), found.category, len(found.categories))
+
+
 def tally(found: Dissection) -> pd.DataFrame:
     """The table of NetDissect's tally.csv: a row a unit (from 1), the best first.
 
     Columns: unit, category, label, score, then for each category its best label with `-label`,
     `-truth` (G), `-activation` (A_cat), `-intersect` (I) and `-iou`.
     """
-    counts = found.counts
-    both, truth, fired = counts.both.sum(0), counts.truth.sum(0), counts.fired.sum(0)
-    scores = iou(both, truth, fired, found.category)
-    best = best_labels(scores, found.category, len(found.categories))
-    units = np.arange(found.units)
+    total = found.counts.total()
+    best, units = best_of(found), np.arange(found.units)
+    label, score = best.overall()
     columns: dict[str, object] = {
         "unit": units + 1,
         "category": [found.categories[k] for k in best.category],
-        "label": [found.names[c] for c in best.label[units, best.category]],
-        "score": best.score[units, best.category],
+        "label": [found.names[c] for c in label],
+        "score": score,
     }
     for k, name in enumerate(found.categories):
         label = best.label[:, k]
         columns |= {
             f"{name}-label": [found.names[c] for c in label],
-            f"{name}-truth": truth[label],
-            f"{name}-activation": fired[:, k],
-            f"{name}-intersect": both[units, label],
+            f"{name}-truth": total.truth[label],
+            f"{name}-activation": total.fired[:, k],
+            f"{name}-intersect": total.both[units, label],
             f"{name}-iou": best.score[:, k],
         }
     table = pd.DataFrame(columns)
@@ -179,10 +187,10 @@ def ceilings(found: Dissection) -> Array:
     of the category, where it costs nothing, and what these cannot hold is counted:
     G / A_cat.
     """
-    counts = found.counts
-    truth, pixels = counts.truth.sum(0).astype(float), counts.pixels.sum()
+    total = found.counts.total()
+    truth, pixels = total.truth.astype(float), total.pixels
     fires = (1 - found.about["level"]) * pixels
-    elsewhere = (pixels - counts.spoken.sum(0))[np.maximum(found.category, 0)]
+    elsewhere = (pixels - total.spoken)[np.maximum(found.category, 0)]
     counted = np.maximum(truth, fires - elsewhere)
     least, most = np.minimum(truth, fires), np.maximum(truth, np.minimum(fires, counted))
     occurs = (truth > 0) & (found.category >= 0)
@@ -214,14 +222,20 @@ def calibrated_threshold(
 def resampled(found: Dissection, resamples: int, seed: int) -> tuple[Array, Array]:
     """Best score and label of each unit when groups of images are drawn with replacement.
 
-    As many as there are with an image in them. The thresholds T_u stay.
+    As many as there are with an image in them. The thresholds T_u stay. Of one seed, the draws of
+    dissections that have images in the same groups are the same.
 
     Returns:
-        score [resamples, units] and label [resamples, units].
+        score [resamples, units] and label [resamples, units]; of equal labels the one that
+        `best_labels` names. No resamples where fewer than two groups have images: such draws would
+        say that nothing varies.
     """
     counts, rng = found.counts, np.random.default_rng(seed)
     drawn = np.flatnonzero(counts.pixels)
     g = len(counts.pixels)
+    if len(drawn) < 2:
+        resamples = 0
+    by_category = np.argsort(found.category, kind="stable")
     score = np.empty((resamples, found.units))
     label = np.empty((resamples, found.units), int)
     flat = counts.both.reshape(g, -1).astype(np.float64)
@@ -231,6 +245,6 @@ def resampled(found: Dissection, resamples: int, seed: int) -> tuple[Array, Arra
         truth = times @ counts.truth
         fired = np.tensordot(times, counts.fired, 1)
         scores = iou(both, truth, fired, found.category)
-        label[r] = scores.argmax(1)
+        label[r] = by_category[scores[:, by_category].argmax(1)]
         score[r] = scores.max(1)
     return score, label

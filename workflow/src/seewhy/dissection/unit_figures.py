@@ -19,8 +19,8 @@ import pandas as pd
 
 from seewhy.dissection.dissect import Dissection
 from seewhy.dissection.figures import counted
+from seewhy.dissection.sets import ACTION
 from seewhy.dissection.strips import Part, Strip, draw_nothing, draw_page
-from seewhy.dissection.tables import ACTION
 from seewhy.dissection.tally import THRESHOLD
 from seewhy.dissection.units import Dissected
 from seewhy.errors import InputError
