@@ -261,7 +261,7 @@ def shorten(folder):
         (edit("index.csv", "color,object,part,material,scene,texture", "a,b,c,d,e,f"),
          r"index\.csv: has no column of a category of category\.csv \(color, object, part"),
         (edit("index.csv", ",83,", ",983,"), r"index\.csv: has the label 983, label\.csv none abo"),
-        (remove("images/ade20k/1_object.png"), r"1_object\.png: no such image, though it is listed"),
+        (remove("images/ade20k/1_object.png"), r"1_object\.png: no such image, though it is"),
         (remove("images/ade20k/1.jpg"), r"1\.jpg: no such image, though it is listed"),
         (resize, r"1_object\.png: is 5 x 4 pixels, index\.csv says 4 x 4"),
         (relabel, r"1_object\.png: has the label 272, label\.csv none above 271"),

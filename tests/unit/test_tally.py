@@ -192,11 +192,15 @@ def test_ceilings_are_what_a_search_finds(fires, label_pixels, speaking):
         activation = sum(image in speaks for image, _ in firing)
         best = max(best, inside / (activation + len(label) - inside))
     found = dissection(
-        np.zeros((1, 1, 2)), [[0, label_pixels]], np.zeros((1, 1, 1)), [-1, 0],
-        level=1 - fires / 10, pixels=[10], spoken=[[5 * speaking]],
+        np.zeros((1, 3, 2)), [[0, label_pixels]], np.zeros((1, 3, 1)), [-1, 0],
+        pixels=[10], spoken=[[5 * speaking]],
     )  # fmt: skip
-    assert ceilings(found)[1] == pytest.approx(best)
-    assert ceilings(found)[0] == 0
+    assert ceilings(found, fires).tolist() == [0, pytest.approx(best)]
+    found.counts.fired_all[0] = 0, fires, 10
+    assert ceilings(found)[1] == pytest.approx(best)  # the median's
+    each = ceilings(found, found.counts.total().fired_all[:, None])
+    assert each.shape == (3, 2)
+    assert each[:, 1].tolist() == [0, pytest.approx(best), ceilings(found, 10)[1]]
 
 
 def test_what_never_occurs_has_no_ceiling():

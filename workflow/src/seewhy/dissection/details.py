@@ -59,7 +59,7 @@ def details(
             "auprc": auprc,
             "chance": chance,
             "lift": auprc / chance,
-            "ceiling": ceilings(found)[label],
+            "ceiling": ceilings(found, found.counts.total().fired_all[:, None])[units, label],
         }
     )
     return table.sort_values("iou", ascending=False, kind="stable", ignore_index=True)

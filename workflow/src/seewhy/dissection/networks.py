@@ -89,6 +89,11 @@ def open_network(
         if weights is None:
             raise InputError(f"dissection.model.weights: {name} needs a file of weights")
         network = models.get_model(name, weights=None)
+        # A network of yours may have other classes than ImageNet's 1,000: as many as its last bias.
+        last, bias = list(network.state_dict().items())[-1]
+        classes = len(read_weights(weights)[0].get(last, bias))
+        if classes != len(bias):
+            network = models.get_model(name, weights=None, num_classes=classes)
     if weights is not None:
         load_into(network, read_weights(weights)[0], weights, name)
     classes = [str(c) for c in getattr(network, "classes", [])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def run_dissection(
     net = opened.network
     if network.startswith(RANDOM):
         some = np.random.default_rng(how.seed).permutation(len(images))[:_CALIBRATED_ON]
-        net = randomised(net, torch.cat([opened.prepare(images.image(int(i))[None]) for i in some]))
+        given = torch.cat([opened.prepare(images.image(int(i))[None]) for i in some])
+        own = re.search(r"\d+$", network)  # another one for each network
+        net = randomised(net, given, seed=int(own[0]) if own else 0)
     found = dissect_layer(
         net, layer, images,
         how=how, prepare=opened.prepare, workers=workers, output=output, resume=resume,

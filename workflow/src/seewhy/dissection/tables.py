@@ -10,14 +10,21 @@ names dealt anew. What these reach too, neither learning nor meaning is needed f
 other half (the mean of both ways): the best of many labels looks better than it is on the images it
 was chosen on.
 
-Intervals: groups of images drawn with replacement (percentile bootstrap); thresholds T_u, and the
-calibrated ones, stay. Dissections of the same seed of draws are paired.
+The calibrated threshold of a network with random weights is that of the network that it is held
+against: its own null lies lower, and would name more.
+
+Intervals: groups of images drawn with replacement; thresholds T_u, and the calibrated ones, stay.
+Dissections of the same seed of draws are paired. A unit's best IoU is the best of many, so in a
+resample, with fewer different images, it tends to be higher: the draws are moved so that their
+median is the value, and their quantiles then are the interval's ends. (In a simulation where noise
+decides, percentile intervals missed the true count always, these never; where signal does, they
+covered it in 97% and 98%.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +61,14 @@ class Draws:
     seed: int = 0
 
     def interval(self, value: float, draws: Array) -> Interval:
-        """Percentile interval; its ends are NaN where there are no draws."""
+        """Quantiles of the draws about their median, moved to the value; NaN without draws."""
         if not len(draws):
             return Interval(float(value), np.nan, np.nan)
-        ends = np.quantile(draws, [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        ends = (
+            value
+            - np.median(draws)
+            + np.quantile(draws, [(1 - self.confidence) / 2, (1 + self.confidence) / 2])
+        )
         return Interval(float(value), float(ends[0]), float(ends[1]))
 
 
@@ -102,6 +113,15 @@ def _read(found: Dissection, draws: Draws) -> _Read:
     return _Read(score, label, drawn_scores, drawn_labels, calibrated_threshold(found))
 
 
+def _read_all(found: Mapping[tuple, Dissection], draws: Draws) -> dict[tuple, _Read]:
+    """Dissections by network and whatever else, with the calibrated thresholds of the module."""
+    reads = {key: _read(one, draws) for key, one in found.items()}
+    for key, read in reads.items():
+        trained = (key[0].removeprefix(RANDOM), *key[1:])
+        reads[key] = replace(read, calibrated=reads.get(trained, read).calibrated)
+    return reads
+
+
 def held_out(found: Dissection, threshold: float) -> float:
     """Units whose label, chosen on one half of the images, reaches `threshold` on the other."""
     halves, units = (slice(0, None, 2), slice(1, None, 2)), np.arange(found.units)
@@ -126,7 +146,7 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
         the threshold), verdict (of the rows of differences: is that of the units above 0). The ends
         of intervals are NaN where all images are of one group.
     """
-    reads = {key: _read(one, draws) for key, one in found.items()}
+    reads = _read_all(found, draws)
     networks = list(dict.fromkeys(network for network, _ in found))
     rows = []
     for kind in (*FIXED, CALIBRATED):
@@ -193,8 +213,9 @@ def blocks(
         Columns network, layer, set, threshold, IoU, category, units with its interval, total.
     """
     rows = []
+    reads = _read_all(found, draws)
     for (network, layer, name), one in found.items():
-        read = _read(one, draws)
+        read = reads[network, layer, name]
         for kind in (threshold, CALIBRATED):
             at = read.threshold(kind)
             of = one.category[read.labels]
@@ -361,7 +382,7 @@ def write_tables(
     }
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
+            table.to_csv(temporary, index=False, float_format="%.4g")
 
 
 def _by_network(

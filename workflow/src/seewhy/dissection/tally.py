@@ -175,12 +175,14 @@ def histogram(table: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame
     return counted.drop(columns="order").reset_index(drop=True)
 
 
-def ceilings(found: Dissection) -> Array:
+def ceilings(found: Dissection, fires: Array | float | None = None) -> Array:
     """The greatest IoU that each label can reach, [labels]; 0 for labels that never occur.
 
-    Of a unit that fires at F = (1 - level) of all pixels, counted as the original does
-    (`netdissect`). T_u fixes the share of the cells, not of the pixels between them: upsampling
-    levels peaks, so real units fire at somewhat fewer, and where they fire at the border, at more.
+    Args:
+        found: a dissection, counted as the original does (`netdissect`).
+        fires: F, pixels at which a unit fires; [units, 1] gives [units, labels]. None: the median
+            over the units. (T_u fixes the share of the cells, not of the pixels between them:
+            upsampling levels peaks, so most units fire at fewer than 1 - level of the pixels.)
 
     The label has G pixels, in images of its category. If F is at most G, all of it can fall on the
     label: F / G. Else what is left over must fall somewhere too: first on images that do not speak
@@ -189,12 +191,12 @@ def ceilings(found: Dissection) -> Array:
     """
     total = found.counts.total()
     truth, pixels = total.truth.astype(float), total.pixels
-    fires = (1 - found.about["level"]) * pixels
+    fires = np.median(total.fired_all) if fires is None else np.asarray(fires, float)
     elsewhere = (pixels - total.spoken)[np.maximum(found.category, 0)]
     counted = np.maximum(truth, fires - elsewhere)
     least, most = np.minimum(truth, fires), np.maximum(truth, np.minimum(fires, counted))
     occurs = (truth > 0) & (found.category >= 0)
-    return np.divide(least, most, out=np.zeros(len(truth)), where=occurs)
+    return np.divide(least, most, out=np.zeros(least.shape), where=occurs & (most > 0))
 
 
 def calibrated_threshold(
