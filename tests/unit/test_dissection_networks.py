@@ -125,7 +125,7 @@ def test_a_function_of_ones_own_with_and_without_a_file_of_weights(tmp_path):
     ],
 )
 def test_what_cannot_be_opened_is_refused(resnet, name, weights, line):
-    network, folder = resnet
+    folder = resnet[1]
     (folder / "broken.pth").write_bytes(b"PK not weights")
     with pytest.raises(InputError, match=line):
         open_network(weights and folder / weights, name=name)
