@@ -16,6 +16,7 @@ from seewhy.dissection.dissect import Dissection, write_dissection
 from seewhy.dissection.tables import (
     Draws,
     blocks,
+    emergence,
     held_out,
     names_of,
     relabelled,
@@ -248,6 +249,23 @@ def test_blocks_by_hand(found):
     assert at[("block4", "shuffled", "5% by chance")].unique() == [0.09]
 
 
+def test_emergence_is_the_share_of_the_last_layer_minus_that_before(found):
+    given = {("net", "block4", "combined"): found["net", "combined"],
+             ("net", "block3", "combined"): found["net", "shuffled"],
+             ("net", "block2", "combined"): found["random-net", "combined"]}  # fmt: skip
+    table = emergence(given, DRAWS, last="block4", threshold=0.04)
+    rows = table[table["threshold"] == "0.04"].set_index("layer")
+    # With actions 3 of 5 units jump; dealt anew 2 do something; the dark ones see sky and snow.
+    assert rows["share last"].tolist() == [0.6, 0.6]
+    assert rows["share"].to_dict() == {"block3": 0.4, "block2": 0}
+    assert rows["difference"].to_dict() == {"block3": pytest.approx(0.2), "block2": 0.6}
+    assert (rows["difference low"] == rows["difference"]).all()  # all groups are alike
+    assert (rows["verdict"] == "confirmed").all()
+    assert (table["category"] == "action").all()
+    assert emergence({("net", "block4", "combined"): found["net", "combined"]}, DRAWS,
+                     last="block4", threshold=0.04).empty  # fmt: skip
+
+
 def test_blocks_have_intervals_of_literal_draws():
     one = varied(2)
     table = blocks({("n", "b", "s"): one}, Draws(40, 0.8, 1), threshold=0.08)
@@ -329,7 +347,9 @@ def test_a_dissection_without_a_null_is_refused(found):
         table1({("net", "combined"): one}, DRAWS)
 
 
-TABLES = "table1", "blocks", "relabelled", "concepts", "units", "compositions", "formulas"
+TABLES = (
+    "table1", "blocks", "emergence", "relabelled", "concepts", "units", "compositions", "formulas",
+)  # fmt: skip
 
 
 def searched(units):

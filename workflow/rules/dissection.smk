@@ -17,7 +17,7 @@ OUTPUTS:
     data/dissection/counts/<network>/<layer>.<set>.<level>.h5
     results/dissection/tally/<network>/<layer>.<set>.<level>.csv
                                          raw counts; each unit's best labels (dissect_layer)
-    results/dissection/{table1,blocks,relabelled,concepts,units,compositions,formulas}.csv
+    results/dissection/{table1,blocks,emergence,relabelled,concepts,units,compositions,formulas}.csv
                                          (score_dissection)
     results/figures/dissection-{histogram,blocks,shared,relabelled,units}.png   (draw_dissection)
     results/dissection/{paths,ablation}.csv, results/figures/dissection-paths.png
@@ -283,6 +283,12 @@ rule score_dissection:
             caption="../report/dissection-blocks.rst",
             category="Dissection",
             labels={"table": "blocks", "content": "units by category, block by block"},
+        ),
+        emergence=report(
+            "results/dissection/emergence.csv",
+            caption="../report/dissection-emergence.rst",
+            category="Dissection",
+            labels={"table": "emergence", "content": "actions in the last block and before"},
         ),
         relabelled=report(
             "results/dissection/relabelled.csv",

@@ -232,6 +232,55 @@ def blocks(
     return pd.DataFrame(rows)
 
 
+def emergence(
+    found: Mapping[tuple[str, str, str], Dissection],
+    draws: Draws,
+    *,
+    last: str,
+    threshold: float,
+    category: str = ACTION,
+) -> pd.DataFrame:
+    """Does a category emerge in the last block? The share of its units there, minus that before.
+
+    Args:
+        found: by network, layer and set.
+        draws: of the intervals.
+        last: the last layer.
+        threshold: IoU; the calibrated one of each dissection stands beside it.
+        category: whose units are counted.
+
+    Returns:
+        Columns network, set, threshold, category, layer (another one), share (of its units that the
+        category names), share last, difference (last minus it) with its interval, verdict.
+    """
+    reads, rows = _read_all(found, draws), []
+
+    def share(key: tuple[str, str, str], kind: str | float) -> tuple[float, Array]:
+        one, read, k = found[key], reads[key], found[key].categories.index(category)
+        at = read.threshold(kind)
+        of, drawn = one.category[read.labels] == k, one.category[read.drawn_labels] == k
+        return (
+            float((of & _reaches(read.scores, at)).mean()),
+            (drawn & _reaches(read.drawn_scores, at)).mean(1),
+        )
+
+    for network, layer, name in found:
+        if layer == last or (network, last, name) not in found:
+            continue
+        for kind in (threshold, CALIBRATED):
+            (here, drawn), (there, of_last) = (
+                share((network, one, name), kind) for one in (layer, last)
+            )
+            difference = draws.interval(there - here, of_last - drawn)
+            rows.append(
+                {"network": network, "set": name, "threshold": str(kind), "category": category,
+                 "layer": layer, "share": here, "share last": there}
+                | interval_columns("difference", difference)
+                | {"verdict": verdict(difference)}
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def relabelled(
     before: Dissection, after: Dissection, shuffled: Dissection, *, threshold: float
 ) -> pd.DataFrame:
@@ -341,9 +390,9 @@ def write_tables(
     """Write all tables of the dissection.
 
     Args:
-        outputs: where `table1`, `blocks`, `relabelled`, `concepts`, and of the last layer `units`
-            (`seewhy.dissection.details.details`), `compositions` (their summary) and `formulas` go,
-            CSV.
+        outputs: where the tables go, CSV: `table1`, `blocks`, `emergence`, `relabelled`, and of the
+            last layer `concepts`, `units` (`seewhy.dissection.details.details`), `formulas` and
+            their summary, `compositions`.
         counts: files of dissections.
         keys: network, layer and set of each.
         last: the layer of Table 1.
@@ -372,6 +421,7 @@ def write_tables(
     tables = {
         "table1": table1(of_last, draws),
         "blocks": blocks(several, draws, threshold=threshold),
+        "emergence": emergence(several, draws, last=last, threshold=threshold),
         "relabelled": pd.concat(changed),
         "concepts": pd.concat(
             [concepts(one, threshold).assign(network=name) for name, one in trained.items()]
