@@ -321,14 +321,15 @@ def test_combined_sets_map_numbers_by_names():
     two = Made(["", "red", "", "jump", "dog"], ["action", "color"], [-1, 0, -1, 0, 0],
                [([[[1, 4], [0, 3]]], [3, 0])], groups=[0])  # fmt: skip
     both = Combined([one, two])
-    assert both.names == ["", "dog", "red", "tin", "jump"]
+    # What the first set has in another category is another label.
+    assert both.names == ["", "dog", "red", "tin", "red (action)", "jump", "dog (action)"]
     assert both.categories == ["object", "color", "action"]
-    assert both.category.tolist() == [-1, 0, 1, 1, 2]  # red and dog as the first set has them
+    assert both.category.tolist() == [-1, 0, 1, 1, 2, 2, 2]
     assert both.groups.tolist() == [0, 0, 1]
     assert len(both) == 3
     assert both.labels(1).planes.tolist() == [[[3, 3]]]
-    assert both.labels(2).planes.tolist() == [[[2, 1], [0, 4]]]
-    assert both.labels(2).whole == (4, 0)
+    assert both.labels(2).planes.tolist() == [[[4, 6], [0, 5]]]
+    assert both.labels(2).whole == (5, 0)
     assert both.labels(0).whole == (2,)
     assert both.image(1)[0, 0, 0] == 21
     assert both.image(2)[0, 0, 0] == 10

@@ -53,7 +53,8 @@ class Concepts(Protocol):
 class Combined:
     """Several sets as one, one after another: Broden and action regions, say.
 
-    Labels of the same name are one; their primary category is that of the first set that has them.
+    Labels of the same name and category are one. One that an earlier set has in another category is
+    another label, called `painting (action)`: the thing is not the act.
 
     Args:
         sets: at least one.
@@ -64,16 +65,27 @@ class Combined:
             raise InputError("a combined concept set needs at least one set")
         self._sets = list(sets)
         self._first = np.cumsum([0, *(len(one) for one in sets)])
-        self.names = list(dict.fromkeys(name for one in sets for name in one.names))
         self.categories = list(dict.fromkeys(name for one in sets for name in one.categories))
-        self.category = np.full(len(self.names), -1)
-        self._new: list[Array] = []
+        self.names, self._new = [""], []
+        category = [-1]
         for one in self._sets:
-            new = np.array([self.names.index(name) for name in one.names])
-            for old, number in enumerate(new):
-                if self.category[number] < 0 <= one.category[old]:
-                    self.category[number] = self.categories.index(one.categories[one.category[old]])
+            new = np.zeros(len(one.names), int)
+            for old, name in enumerate(one.names):
+                if not name:
+                    continue
+                own = one.category[old]
+                mine = self.categories.index(one.categories[own]) if own >= 0 else -1
+                known = self.names.index(name) if name in self.names else 0
+                if known and mine >= 0 and category[known] not in (mine, -1):
+                    name = f"{name} ({self.categories[mine]})"
+                if name not in self.names:
+                    self.names.append(name)
+                    category.append(mine)
+                new[old] = self.names.index(name)
+                if category[new[old]] < 0:
+                    category[new[old]] = mine
             self._new.append(new)
+        self.category = np.array(category)
         past, groups = 0, []
         for one in self._sets:
             groups.append(one.groups + past)
