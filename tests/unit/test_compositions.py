@@ -279,7 +279,8 @@ def network():
     return nn.Sequential(conv, nn.ReLU())
 
 
-HOW = How(level=0.7, batch=12, nulls=2, groups=8, top=3, stride=1, bins=16)
+HOW = How(level=0.7, batch=12, nulls=2, groups=8, top=3, stride=1, bins=16,
+          curves=True, pairs=True)  # fmt: skip
 
 
 def test_a_dissection_finds_what_units_detect(tmp_path):
@@ -370,7 +371,7 @@ def test_too_many_pairs_keep_the_labels_that_cover_most(caplog):
         kept = labels_within(concepts, 4, 16 * 4 * 4**2 - 1)
     assert kept.tolist() == [2, 3, 4]  # red lies below green: it covers the least
     assert "the 3 that cover the most are tried" in caplog.text
-    how = How(level=0.7, batch=12, nulls=2, top=3, pair_bytes=16 * 4 * 3**2)
+    how = How(level=0.7, batch=12, nulls=2, top=3, pairs=True, pair_bytes=16 * 4 * 3**2)
     found = dissect_layer(network(), "1", concepts, how=how, device="cpu")
     assert found.compositions.searched.tolist() == [2, 3, 4]
     assert not (found.compositions.first == 1).any()

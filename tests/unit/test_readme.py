@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from seewhy.backbones.torchvision_import import import_torchvision
+from seewhy.dissection.concepts import ConceptWriter
 from seewhy.grounding.checkpoint import save_action_network
 from seewhy.grounding.maps import ground_action
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
@@ -50,3 +53,20 @@ def test_a_vgg_of_torchvisions_is_taken_as_it_is():
     maps = ground_action(recurrent, frames, 3)
     assert maps.shape == (1, 2, 14, 14)
     assert float(maps.sum()) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_network_is_dissected(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    with ConceptWriter("data/dissection/sets/broden", {"color": ["red-c", "blue-c"]}) as writer:
+        for i in range(6):
+            plane = rng.integers(0, 3, (1, 32, 32))
+            writer.add(f"{i}", np.where(plane[0][..., None] == 1, [255, 0, 0], 9).astype(np.uint8),
+                       masks={"color": plane})  # fmt: skip
+    torch.manual_seed(0)
+    network = import_torchvision().models.resnet18(weights=None).eval()
+    (block,) = [block for block in BLOCKS if "dissect_layer(" in block]
+    found: dict = {"network": network}
+    exec(block.replace("Scaling(224,", "Scaling(32,"), found)
+    assert len(pd.read_csv("tally.csv")) == 512
+    assert (tmp_path / "layer4.h5").exists()

@@ -81,14 +81,14 @@ class How:
     semantics: str = "netdissect"
     upsampling: str = "lite"
     groups: int = 40
-    nulls: int = 20
+    nulls: int = 0
     batch: int = 100
     top: int = 48
     seed: int = 0
-    curves: bool = True
+    curves: bool = False
     bins: int = 128
     stride: int = 2
-    pairs: bool = True
+    pairs: bool = False
     pair_bytes: int = 1 << 30
 
     def __post_init__(self) -> None:
