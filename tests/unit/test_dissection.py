@@ -163,7 +163,7 @@ def test_an_interrupted_dissection_ends_as_an_unbroken_one(concepts, tmp_path, m
     assert not path.exists()
     (unfinished,) = kept.rglob("*.pt")
     done = torch.load(unfinished, weights_only=True)["parts"]["work"]["done"]
-    assert done == 3 + after // 3
+    assert 3 <= done <= 3 + after // 3  # two batches are read ahead at once
     dissect_layer(network, "units", concepts, how=how, output=path, resume=kept)
     assert path.read_bytes() == (tmp_path / "whole/units.h5").read_bytes()
     assert not unfinished.exists()
