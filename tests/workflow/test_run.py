@@ -230,6 +230,14 @@ def test_a_killed_workflow_is_taken_up(finished, tmp_path):
             {"backbone": {"name": "googlenet", "weights": "no.pth"}},
             "backbone.weights: no file no.pth",
         ),
+        (
+            {"dissection": {"sets": {"broden": "nowhere", "actions": None}}},
+            "dissection.sets.broden: no nowhere/index.csv; get Broden from",
+        ),
+        (
+            {"dissection": {"model": {**DEFAULT["dissection"]["model"], "name": "resnet50"}}},
+            "dissection.model.weights: resnet50 needs a file of weights",
+        ),
     ],
 )
 def test_a_mistake_is_said_in_one_line_before_anything_runs(finished, tmp_path, changes, message):
@@ -335,7 +343,7 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     output = call(clone, "dvc", "repro")
     done = set(re.findall(r"Running stage '(\w+)'", output))
     scored = {"sweep", "evaluate", "read", "transfer", "correct", "ground", "untrimmed", "words"}
-    assert done == {*scored, "records"}
+    assert done == {*scored, "concepts", "dissect", "records"}
     assert ran(snakemake(clone, "-n", "all")) == set()
     assert "up to date" in call(clone, "dvc", "status")
 
