@@ -270,7 +270,7 @@ def test_crops_that_do_not_fit_are_refused(crops, tmp_path):
     with pytest.raises(InputError, match=r"val\.h5: no such file; run the rule"):
         run(crops, tmp_path, val=tmp_path / "val.h5")
     write_crops(tmp_path / "val.h5", 4, 0, size=16)
-    with pytest.raises(InputError, match=r"crops of 16 pixels, but those of .* have 32; draw"):
+    with pytest.raises(InputError, match=r"images of 16 pixels, but those of .* have 32; make"):
         run(crops, tmp_path, val=tmp_path / "val.h5")
     write_crops(tmp_path / "other.h5", 4, 0, classes=["fly", "run", "walk"])
     with pytest.raises(InputError, match=r"other\.h5: its actions are not those of .*train\.h5"):

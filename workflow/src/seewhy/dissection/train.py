@@ -1,4 +1,4 @@
-"""Training the network that is dissected to name the action of a crop.
+"""Training a residual network to name what an image shows: the action of a crop, a bird's species.
 
 By AdamW, with a learning rate that rises and falls once, on the cross-entropy with smoothed labels.
 Crops are mirrored, shifted by a few pixels (the border goes on), and changed in brightness and
@@ -26,7 +26,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,17 @@ log = logging.getLogger(__name__)
 
 SHIFT = 4  # pixels, at most
 BRIGHTNESS, CONTRAST = 0.15, 0.2  # of the range of values; shares
+
+
+class Target(NamedTuple):
+    """What is named: a data set of a file of images, and its attribute with the classes' names."""
+
+    numbers: str
+    names: str
+
+
+ACTION = Target("action", "actions")
+LABEL = Target("label", "classes")
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,8 @@ def train_network(
     val: str | Path,
     widths: Sequence[int] = (32, 64, 96, 192),
     schedule: Schedule | None = None,
+    target: Target = ACTION,
+    setting: str = "dissection.network",
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
@@ -83,13 +96,16 @@ def train_network(
 
     Args:
         output: the network, ``.safetensors`` (see `seewhy.dissection.network`).
-        metrics: JSON: accuracy on the validation crops, over all and for each action, that of
-            always naming the commonest action of the train crops, that on (as many) train crops.
+        metrics: JSON: accuracy on the validation images, over all and for each class, that of
+            always naming the commonest class of the train images, that on (as many) train images.
         history: CSV ``step,loss``, the mean over the steps since the last line.
-        train: crops (see `seewhy.worlds.puppets.crops`), kept in memory.
-        val: other crops of the same actions.
+        train: HDF5 with `image` [n, s, s, 3] uint8 and the target (crops of puppets, say), kept in
+            memory.
+        val: other images of the same classes.
         widths: units of the four blocks.
         schedule: how long and how fast; None: its defaults.
+        target: what is named.
+        setting: section of params.yaml that messages name.
         seed: of first weights, order and variation.
         device: ``cpu``, ``cuda`` or ``auto``.
         precision: see `seewhy.device.choose_precision`.
@@ -102,23 +118,23 @@ def train_network(
     A killed run goes on from the last saved steps and ends where an unbroken one ends.
     """
     schedule = schedule or Schedule()
-    _check(schedule)
+    _check(schedule, setting)
     on = choose_device(device)
     precision = choose_precision(precision, on, training=True)
-    images, targets, classes = _read(train)
-    val_images, val_targets, val_classes = _read(val)
+    images, targets, classes = _read(train, target)
+    val_images, val_targets, val_classes = _read(val, target)
     if val_classes != classes:
         raise InputError(
-            f"{val}: its actions are not those of {train}; draw both with the same settings"
+            f"{val}: its {target.names} are not those of {train}; make both with the same settings"
         )
     if val_images.shape[1:] != images.shape[1:]:
         raise InputError(
-            f"{val}: crops of {val_images.shape[1]} pixels, but those of {train} have "
-            f"{images.shape[1]}; draw both with the same settings"
+            f"{val}: images of {val_images.shape[1]} pixels, but those of {train} have "
+            f"{images.shape[1]}; make both with the same settings"
         )
     made_from = {
         "widths": list(widths), "schedule": asdict(schedule), "seed": seed,
-        "precision": precision, "crops": len(images), "classes": classes,
+        "precision": precision, "images": len(images), "classes": classes,
     }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -138,8 +154,7 @@ def train_network(
         )
         training = StagedTraining(
             {"rate": stage}, {"network": network}, seed=seed,
-            weight_decay=schedule.weight_decay, what="dissected network",
-            setting="dissection.network",
+            weight_decay=schedule.weight_decay, what="training", setting=setting,
         )  # fmt: skip
         unfinished = training.run(output, resume, [made_from, input_stamp(train)])
     right = _right(network, val_images, val_targets)
@@ -149,12 +164,12 @@ def train_network(
         "accuracy": float(right.mean()),
         "majority": float((val_targets == commonest).mean()),
         "train_accuracy": float(_right(network, images[some], targets[some]).mean()),
-        "actions": {
+        target.names: {
             name: float(right[val_targets == k].mean())
             for k, name in enumerate(classes)
             if (val_targets == k).any()
         },
-        "crops": len(val_images),
+        "images": len(val_images),
     }
     log.info("validation: accuracy %.3f, majority %.3f", scores["accuracy"], scores["majority"])
     save_network(output, network)
@@ -195,23 +210,21 @@ def _right(network: ResidualNetwork, images: np.ndarray, targets: np.ndarray) ->
     return np.concatenate(named) == targets
 
 
-def _read(path: str | Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Images, numbers of their actions, names of these."""
-    with open_hdf5(path, needs=("image", "action")) as file:
-        names = [str(name) for name in file.attrs.get("actions", [])]
+def _read(path: str | Path, target: Target) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Images, numbers of their classes, names of these."""
+    with open_hdf5(path, needs=("image", target.numbers)) as file:
+        names = [str(name) for name in file.attrs.get(target.names, [])]
         if len(names) < 2:
-            raise InputError(f"{path}: {len(names)} actions; there must be two or more")
-        return file["image"][:], file["action"][:].astype(np.int64), names
+            raise InputError(f"{path}: {len(names)} {target.names}; there must be two or more")
+        return file["image"][:], file[target.numbers][:].astype(np.int64), names
 
 
-def _check(schedule: Schedule) -> None:
+def _check(schedule: Schedule, setting: str) -> None:
     values: dict[str, Any] = asdict(schedule)
     for name, least in (("steps", 1), ("batch", 2)):
         if isinstance(values[name], bool) or not isinstance(values[name], int):
-            raise InputError(f"dissection.network.{name}: {values[name]!r} is no whole number")
+            raise InputError(f"{setting}.{name}: {values[name]!r} is no whole number")
         if values[name] < least:
-            raise InputError(f"dissection.network.{name}: {values[name]} must be {least} or more")
+            raise InputError(f"{setting}.{name}: {values[name]} must be {least} or more")
     if not 0 <= schedule.smoothing < 1:
-        raise InputError(
-            f"dissection.network.smoothing: {schedule.smoothing} must be from 0 to below 1"
-        )
+        raise InputError(f"{setting}.smoothing: {schedule.smoothing} must be from 0 to below 1")
