@@ -1,1 +1,1 @@
-"""Procedural corpora with exact ground truth: puppets (videos)."""
+"""Procedural corpora with exact ground truth: puppets (videos), aviary (birds)."""

@@ -30,12 +30,12 @@ from PIL import Image
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.progress import progress
+from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets import vocabulary as words
 from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.clip import draw_moments
 from seewhy.worlds.puppets.draw import Drawing, Element, Figure
 from seewhy.worlds.puppets.plan import Plan, clip_generator
-from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.sampling import plan_clip
 
 SCENES = (*words.SCENES, *words.RARE_SCENES)

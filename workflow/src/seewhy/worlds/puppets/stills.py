@@ -15,12 +15,12 @@ from PIL import Image
 
 from seewhy.errors import InputError
 from seewhy.progress import progress
+from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets import vocabulary as words
 from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.clip import check_size, draw_moments
 from seewhy.worlds.puppets.draw import Drawing
 from seewhy.worlds.puppets.plan import Plan, clip_generator
-from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.sampling import plan_clip
 from seewhy.worlds.puppets.shapes import Pose
 

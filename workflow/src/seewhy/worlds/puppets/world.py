@@ -15,9 +15,9 @@ from seewhy.corpora.truth import TruthWriter
 from seewhy.errors import InputError
 from seewhy.files import whole_folder
 from seewhy.progress import progress
+from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets.clip import COLUMNS, Clip, check_size, draw_clip
 from seewhy.worlds.puppets.encode import write_mp4
-from seewhy.worlds.puppets.pool import in_order
 from seewhy.worlds.puppets.vocabulary import ACTIONS, SPLITS
 
 _CHUNK = 8
