@@ -7,9 +7,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from seewhy.corpora import flickr30k, folder, msrvtt, msvd, puppets, thumos14, ucf11, ucf101
+from seewhy.corpora import (
+    aviary,
+    cub200,
+    flickr30k,
+    folder,
+    images,
+    msrvtt,
+    msvd,
+    puppets,
+    thumos14,
+    ucf11,
+    ucf101,
+)
 from seewhy.corpora.canonical import empty_table, schema, write_tables
 from seewhy.corpora.sources import source_files
 from seewhy.corpora.truth import TruthWriter, refer_truth
@@ -25,6 +35,9 @@ ADAPTERS = {
     "ucf101": ucf101,
     "thumos14": thumos14,
     "flickr30k": flickr30k,
+    "aviary": aviary,
+    "cub200": cub200,
+    "images": images,
 }
 
 log = logging.getLogger(__name__)
@@ -60,12 +73,12 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
 
 
 def _write_truth(
-    path: Path, elsewhere: str | None, boxes: Iterable[tuple[str, Mapping[str, np.ndarray]]]
+    path: Path, elsewhere: str | None, boxes: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> None:
-    """``truth.h5``: the boxes of each clip, or where the truth lies."""
+    """``truth.h5``: the boxes of each clip and its key points, or where the truth lies."""
     if elsewhere is not None:
         refer_truth(path, elsewhere)
         return
     with TruthWriter(path) as writer:
         for clip, rows in boxes:
-            writer.append(clip, boxes=rows)
+            writer.append(clip, boxes=rows, key_points=rows.get("key_points"))

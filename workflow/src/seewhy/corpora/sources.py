@@ -46,6 +46,20 @@ SOURCES = {
             "data/puppets/actions for transfer.corpus.source"
         ),
     ),
+    "aviary": Source(
+        needed=(
+            "clips.csv",
+            "captions.csv",
+            "labels.csv",
+            "instances.csv",
+            "birds.csv",
+            "species.csv",
+            "slots.csv",
+        ),
+        used=(),
+        videos="images",
+        where="seewhy.worlds.aviary.render_aviary makes it; name its folder as the corpus's source",
+    ),
     "msvd": Source(
         needed=("youtube_mapping.txt",),
         used=(
@@ -138,6 +152,34 @@ SOURCES = {
             "corpus's source the folder that holds all of it and flickr30k-images"
         ),
     ),
+    "cub200": Source(
+        needed=(
+            "CUB_200_2011/images.txt",
+            "CUB_200_2011/classes.txt",
+            "CUB_200_2011/image_class_labels.txt",
+            "CUB_200_2011/train_test_split.txt",
+            "CUB_200_2011/bounding_boxes.txt",
+            "CUB_200_2011/parts/parts.txt",
+            "CUB_200_2011/parts/part_locs.txt",
+        ),
+        used=("text_c10",),
+        videos="CUB_200_2011/images",
+        where=(
+            "get CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011 and the "
+            "captions of Reed et al. (text_c10, in cvpr2016_cub.tar.gz) from the page of "
+            "github.com/reedscot/cvpr2016, unpack both, and name as the corpus's source the folder "
+            "that holds CUB_200_2011 and text_c10"
+        ),
+    ),
+    "images": Source(
+        needed=("images.csv", "captions.csv"),
+        used=(),
+        videos=".",
+        where=(
+            "name as the corpus's source a folder with your images, images.csv (columns image, "
+            "label, split; optional: x, y, width, height) and captions.csv (columns image, caption)"
+        ),
+    ),
 }
 
 
@@ -156,7 +198,7 @@ def source_files(
         InputError: the folder or a needed file is missing; the line says where to get it.
     """
     about, folder = SOURCES[name], Path(source)
-    if name == "puppets" and made is not None and folder == Path(made):
+    if name in ("puppets", "aviary") and made is not None and folder == Path(made):
         return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
         raise InputError(f"params.yaml: {key}: no folder {source}; {about.where}")
