@@ -47,7 +47,9 @@ BRIGHTNESS, CONTRAST = 0.15, 0.2  # of the range of values; shares
 
 
 class Target(NamedTuple):
-    """What is named: a data set of a file of images, and its attribute with the classes' names."""
+    """What is named: a data set of a file of images, and the attribute with the classes' names, of
+    it or of the file.
+    """
 
     numbers: str
     names: str
@@ -213,10 +215,12 @@ def _right(network: ResidualNetwork, images: np.ndarray, targets: np.ndarray) ->
 def _read(path: str | Path, target: Target) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Images, numbers of their classes, names of these."""
     with open_hdf5(path, needs=("image", target.numbers)) as file:
-        names = [str(name) for name in file.attrs.get(target.names, [])]
+        numbers = file[target.numbers]
+        names = numbers.attrs.get(target.names, file.attrs.get(target.names, []))
+        names = [str(name) for name in names]
         if len(names) < 2:
             raise InputError(f"{path}: {len(names)} {target.names}; there must be two or more")
-        return file["image"][:], file[target.numbers][:].astype(np.int64), names
+        return file["image"][:], numbers[:].astype(np.int64), names
 
 
 def _check(schedule: Schedule, setting: str) -> None:
