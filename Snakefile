@@ -19,6 +19,7 @@ include: "workflow/rules/grounding.smk"
 include: "workflow/rules/untrimmed.smk"
 include: "workflow/rules/words.smk"
 include: "workflow/rules/dissection.smk"
+include: "workflow/rules/summaries.smk"
 include: "workflow/rules/bench.smk"
 
 
@@ -57,4 +58,9 @@ rule all:
         rules.draw_dissection.output,
         rules.explain_mistakes.output,
         "results/dissection/regions.csv",
+        rules.draw_aviary.output,
+        rules.mine_attributes.output,
+        rules.score_summaries.output,
+        rules.draw_summaries.output,
+        rules.score_faithfulness.output if RENDERED["summaries"] else [],
         "results/dissection/region-quality.csv",

@@ -99,7 +99,7 @@ def jobs_of(stage, all_jobs):
     return [job for job in all_jobs if job["output"] and covers(outs(stage), job["output"][0])]
 
 
-FOLDERS = ("/videos", "/sets/broden", "/sets/actions")  # outputs that are folders
+FOLDERS = ("/videos", "/aviary/images", "/sets/broden", "/sets/actions")  # outputs that are folders
 WORKING = [stage for stage in STAGES if stage != "records"]
 
 

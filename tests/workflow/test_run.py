@@ -52,6 +52,10 @@ TINY = {
         "nulls": 2,
         "paths": {**DEFAULT["dissection"]["paths"], "mistakes": 4, "drawn": 1, "draws": 4},
     },
+    "summaries": {
+        "aviary": {"seed": 1, "size": 96, "birds": {"train": 64, "val": 40, "test": 40}},
+        "network": {**DEFAULT["summaries"]["network"], "widths": [4, 4, 6, 8], "steps": 4},
+    },
 }
 
 
@@ -343,7 +347,7 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     output = call(clone, "dvc", "repro")
     done = set(re.findall(r"Running stage '(\w+)'", output))
     scored = {"sweep", "evaluate", "read", "transfer", "correct", "ground", "untrimmed", "words"}
-    assert done == {*scored, "concepts", "dissect", "records"}
+    assert done == {*scored, "concepts", "dissect", "summarise", "records"}
     assert ran(snakemake(clone, "-n", "all")) == set()
     assert "up to date" in call(clone, "dvc", "status")
 

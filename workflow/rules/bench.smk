@@ -8,6 +8,7 @@ OUTPUTS:
     results/bench/reading.json    eq. 9 against a loop over the neurons
     results/bench/grounding.json  excitation backprop against one forward pass and its peers
     results/bench/dissection.json counting for a dissection against a literal counter
+    results/bench/summaries.json  filter attribute distributions against the dense product
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
@@ -16,7 +17,15 @@ rule bench:
     input:
         expand(
             "results/bench/{what}.json",
-            what=["features", "training", "reading", "grounding", "dissection", "workflow"],
+            what=[
+                "features",
+                "training",
+                "reading",
+                "grounding",
+                "dissection",
+                "summaries",
+                "workflow",
+            ],
         ),
     localrule: True
 
@@ -106,6 +115,25 @@ rule bench_dissection:
         code=code("bench_dissection.py"),
     script:
         "../scripts/bench_dissection.py"
+
+
+rule bench_summaries:
+    output:
+        "results/bench/summaries.json",
+    log:
+        "logs/bench_summaries.log",
+    conda:
+        "../../envs/torch.yaml"
+    # One thread for numpy's products, which wait for each other busily; all others take every core,
+    # so nothing runs beside it.
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=code("bench_summaries.py"),
+    script:
+        "../scripts/bench_summaries.py"
 
 
 rule bench_workflow:

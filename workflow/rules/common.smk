@@ -20,12 +20,13 @@ from seewhy.settings import check_settings
 from seewhy.vision import check_weights
 
 SPLITS = ["train", "val", "test"]
-# What the corpora are for, and the world of puppets that each is by default.
+# What the corpora are for, and the world that each is by default.
 WORLDS = {
     "captioning": "data/puppets/trimmed",
     "transfer": "data/puppets/actions",
     "grounding": "data/puppets/grounding",
     "untrimmed": "data/puppets/untrimmed",
+    "summaries": "data/aviary",
 }
 # Where params.yaml names each corpus.
 CORPUS_KEYS = {
@@ -33,6 +34,7 @@ CORPUS_KEYS = {
     "transfer": "transfer.corpus",
     "grounding": "grounding.corpus",
     "untrimmed": "grounding.untrimmed.corpus",
+    "summaries": "summaries.corpus",
 }
 TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 
@@ -61,7 +63,7 @@ try:
             **corpus, made=WORLDS.get(purpose), key=f"{CORPUS_KEYS[purpose]}.source"
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
-        RENDERED[purpose] = [videos] if videos == f"{WORLDS.get(purpose)}/videos" else []
+        RENDERED[purpose] = [videos] if os.path.dirname(videos) == WORLDS.get(purpose) else []
         VIDEO_STAMP[purpose] = json.dumps(None if RENDERED[purpose] else video_stamp(videos))
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
@@ -72,8 +74,10 @@ except InputError as error:
 
 wildcard_constraints:
     use="|".join([*WORLDS, "words"]),
-    # render_untrimmed makes the other one
-    world="|".join(os.path.basename(WORLDS[use]) for use in WORLDS if use != "untrimmed"),
+    # render_untrimmed and render_aviary make the others
+    world="|".join(
+        os.path.basename(WORLDS[use]) for use in WORLDS if use not in ("untrimmed", "summaries")
+    ),
     split="|".join(SPLITS),
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",
@@ -82,6 +86,7 @@ wildcard_constraints:
     network=r"(random-)?(seed\d+|model)",
     concepts="broden|actions|combined|shuffled",
     level=r"0\.\d+",
+    preset="paper|centred|t|joint",
 
 
 def section(name):

@@ -19,6 +19,7 @@ OWN_SETTINGS = {
     "grounding": {"ucf101": config["grounding"]["ucf101"]},
     "untrimmed": {"thumos14": config["grounding"]["untrimmed"]["thumos14"]},
     "words": {},
+    "summaries": {"cub200": config["summaries"]["cub200"]},
 }
 IMPORTS = {
     purpose: {
