@@ -28,13 +28,14 @@ evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), k
 
 # Tables, figures and settings of the run that has just been made, with the machine and the hours of its jobs.
 define keep
-mkdir -p $(addprefix results/evidence/$(1)/,grounding gradcam dissection)
+mkdir -p $(addprefix results/evidence/$(1)/,grounding gradcam dissection summaries)
 cp results/*.csv results/topics.json params.yaml results/evidence/$(1)/
 find results/figures -name '*.png' ! -name dissection-units.png -exec cp -t results/evidence/$(1) {} +
 cp results/grounding/table?.csv results/grounding/benchmark.csv results/grounding/captions.csv \
  results/grounding/*.json results/figures/*.gif results/evidence/$(1)/grounding/
 cp results/gradcam/*.csv results/evidence/$(1)/gradcam/
 cp results/dissection/*.csv results/dissection/training/* results/evidence/$(1)/dissection/
+find results/summaries -type f ! -name sentences.csv -exec cp -t results/evidence/$(1)/summaries {} +
 (date -u +%F; uname -srm; nproc; git log -1 --format=%h -- workflow params.yaml; \
  find benchmarks -name '*.tsv' -exec tail -qn 1 {} + | awk '{s += $$1} END {printf "%.1f hours of jobs so far\n", s / 3600}') \
  > results/evidence/$(1)/machine.txt
