@@ -9,8 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from seewhy.backbones.torchvision_import import import_torchvision
 from seewhy.dissection import train as training
 from seewhy.dissection.network import BLOCKS, ResidualNetwork, load_network, save_network
+from seewhy.dissection.networks import Scaling, open_network
 from seewhy.dissection.train import Schedule, train_network, vary
 from seewhy.errors import InputError
 from seewhy.grounding import stages
@@ -285,3 +287,33 @@ def test_crops_that_do_not_fit_are_refused(crops, tmp_path):
     (tmp_path / "cut.h5").write_bytes((crops / "train.h5").read_bytes()[:9000])
     with pytest.raises(InputError, match=r"cut\.h5: not a whole HDF5 file"):
         run(crops, tmp_path, train=tmp_path / "cut.h5")
+
+
+# --- a classifier of torchvision's, fine-tuned
+
+
+def test_a_classifier_of_torchvision_s_is_fine_tuned(crops, tmp_path):
+    torch.manual_seed(0)
+    other = import_torchvision().models.resnet18(weights=None, num_classes=7)
+    torch.save(other.state_dict(), tmp_path / "seven.pth")
+    scaling = Scaling(None, (0.5, 0.4, 0.3), (0.2, 0.2, 0.3))
+    given = {"base": "resnet18", "weights": tmp_path / "seven.pth", "scaling": scaling}
+    run(crops, tmp_path, schedule=Schedule(steps=2, batch=4, rate=1e-6), **given)
+    opened = open_network(tmp_path / "net.safetensors", name="resnet18", scaling=scaling)
+    assert opened.classes == CLASSES
+    assert opened.network.fc.out_features == 3
+    # It began with the weights of the file, but for the classes.
+    torch.testing.assert_close(opened.network.conv1.weight, other.conv1.weight, atol=1e-4, rtol=0)
+    with h5py.File(crops / "val.h5") as file, torch.inference_mode():
+        said = opened.network(opened.prepare(file["image"][:])).argmax(1).numpy()
+        right = float((said == file["action"][:]).mean())
+    scores = json.loads((tmp_path / "net.json").read_text())["validation"]
+    assert scores["accuracy"] == pytest.approx(right)
+
+
+def test_what_cannot_be_fine_tuned_is_refused(crops, tmp_path):
+    with pytest.raises(InputError, match="'resnet19' is no classifier of torchvision's, such as"):
+        run(crops, tmp_path, base="resnet19")
+    torch.save(import_torchvision().models.resnet18().state_dict(), tmp_path / "r.pth")
+    with pytest.raises(InputError, match=r"r\.pth: not weights of resnet34: lacks"):
+        run(crops, tmp_path, base="resnet34", weights=tmp_path / "r.pth")

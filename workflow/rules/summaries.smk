@@ -99,6 +99,7 @@ rule train_classifier:
     input:
         train="data/summaries/images/train.h5",
         val="data/summaries/images/val.h5",
+        weights=[SUMMARIES["network"]["weights"]] if SUMMARIES["network"]["weights"] else [],
     output:
         network="models/summaries/classifier.safetensors",
         metrics="results/summaries/training.json",
@@ -117,6 +118,7 @@ rule train_classifier:
     params:
         code=code("train_classifier.py"),
         network=json.dumps(SUMMARIES["network"], sort_keys=True),
+        model=json.dumps(SUMMARIES["model"], sort_keys=True),
     script:
         "../scripts/train_classifier.py"
 

@@ -1,8 +1,9 @@
+from seewhy.dissection.networks import Scaling
 from seewhy.dissection.train import LABEL, Schedule, train_network
 from seewhy.entry import rule
 
 with rule(snakemake) as settings:
-    network = settings["network"]
+    network, model = settings["network"], settings["model"]
     train_network(
         snakemake.output.network,
         snakemake.output.metrics,
@@ -11,8 +12,11 @@ with rule(snakemake) as settings:
         val=snakemake.input.val,
         widths=network.pop("widths"),
         seed=network.pop("seed"),
-        schedule=Schedule(**network),
         target=LABEL,
+        base=network.pop("base"),
+        weights=next(iter(snakemake.input.weights), None),
+        scaling=Scaling(mean=model["mean"], std=model["std"]),
         setting="summaries.network",
         resume=settings["resume"],
+        schedule=Schedule(**{k: v for k, v in network.items() if k != "weights"}),
     )

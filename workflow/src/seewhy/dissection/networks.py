@@ -94,10 +94,55 @@ def open_network(
         classes = len(read_weights(weights)[0].get(last, bias))
         if classes != len(bias):
             network = models.get_model(name, weights=None, num_classes=classes)
+    about: dict = {}
     if weights is not None:
-        load_into(network, read_weights(weights)[0], weights, name)
-    classes = [str(c) for c in getattr(network, "classes", [])]
+        tensors, about = read_weights(weights)
+        load_into(network, tensors, weights, name)
+    classes = [str(c) for c in about.get("classes") or getattr(network, "classes", [])]
     return Opened(network.eval(), scaling or Scaling(), classes)
+
+
+class Scaled(nn.Module):
+    """A network that takes images in 0 … 1 as they are, and scales them itself.
+
+    Args:
+        network: takes scaled images.
+        scaling: mean and std of the channels.
+    """
+
+    def __init__(self, network: nn.Module, scaling: Scaling) -> None:
+        super().__init__()
+        self.network = network
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(scaling, name)).float()[:, None, None]
+            self.register_buffer(name, values, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``[n, 3, h, w]`` in 0 … 1 to logits."""
+        return self.network((images - self.mean) / self.std)
+
+
+def pretrained(name: str, weights: str | Path | None, classes: int) -> nn.Module:
+    """A classifier of torchvision's for other classes: its last layer is new, the rest has weights.
+
+    Args:
+        name: such as resnet50.
+        weights: of any number of classes; None: all is random.
+        classes: how many.
+
+    Raises:
+        InputError: no such classifier, or weights of another one.
+    """
+    models = import_torchvision().models
+    if name not in models.list_models(module=models):
+        raise InputError(f"{name!r} is no classifier of torchvision's, such as resnet50")
+    network = models.get_model(name, weights=None, num_classes=classes)
+    if weights is not None:
+        own = network.state_dict()
+        last = list(own)[-2:]  # weight and bias of the layer of the classes
+        tensors = read_weights(weights)[0] | {key: own[key] for key in last}
+        load_into(network, tensors, weights, name)
+    return network
 
 
 def _from_module(name: str) -> nn.Module:

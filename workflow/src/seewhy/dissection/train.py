@@ -22,6 +22,7 @@ get up like fall, leave like enter.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,11 +32,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from safetensors.torch import save_file
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.dissection.network import ResidualNetwork, save_network
+from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
@@ -88,6 +91,9 @@ def train_network(
     widths: Sequence[int] = (32, 64, 96, 192),
     schedule: Schedule | None = None,
     target: Target = ACTION,
+    base: str | None = None,
+    weights: str | Path | None = None,
+    scaling: Scaling | None = None,
     setting: str = "dissection.network",
     seed: int = 0,
     device: str = "auto",
@@ -107,6 +113,10 @@ def train_network(
         widths: units of the four blocks.
         schedule: how long and how fast; None: its defaults.
         target: what is named.
+        base: a classifier of torchvision's that is trained in place of the residual network; its
+            file then opens with that name (`seewhy.dissection.networks.open_network`).
+        weights: its first weights, of any classes; None: random.
+        scaling: of its input.
         setting: section of params.yaml that messages name.
         seed: of first weights, order and variation.
         device: ``cpu``, ``cuda`` or ``auto``.
@@ -136,11 +146,13 @@ def train_network(
         )
     made_from = {
         "widths": list(widths), "schedule": asdict(schedule), "seed": seed,
-        "precision": precision, "images": len(images), "classes": classes,
+        "precision": precision, "images": len(images), "classes": classes, "base": base,
+        "weights": input_stamp(weights) if weights else None,
     }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = ResidualNetwork(widths, classes).to(on, memory_format=torch.channels_last)
+        network = _network(widths, classes, base, weights, scaling)
+        network = network.to(on, memory_format=torch.channels_last)
 
         def loss(rng: np.random.Generator) -> Tensor:
             picked = rng.integers(len(images), size=schedule.batch)
@@ -174,12 +186,30 @@ def train_network(
         "images": len(val_images),
     }
     log.info("validation: accuracy %.3f, majority %.3f", scores["accuracy"], scores["majority"])
-    save_network(output, network)
+    if isinstance(network, Scaled):
+        about = {"kind": "torchvision", "name": base, "classes": classes}
+        with whole_file(output) as temporary:
+            tensors = {k: v.contiguous().cpu() for k, v in network.network.state_dict().items()}
+            save_file(tensors, temporary, {"seewhy": json.dumps(about, sort_keys=True)})
+    else:
+        save_network(output, network)
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
         lines.to_csv(temporary, index=False, float_format="%.6g")
     write_json(metrics, {"validation": scores, "settings": made_from})
     unfinished.discard()
+
+
+def _network(
+    widths: Sequence[int],
+    classes: list[str],
+    base: str | None,
+    weights: str | Path | None,
+    scaling: Scaling | None,
+) -> nn.Module:
+    if base is None:
+        return ResidualNetwork(widths, classes)
+    return Scaled(pretrained(base, weights, len(classes)), scaling or Scaling())
 
 
 def vary(images: np.ndarray, rng: np.random.Generator) -> Tensor:
@@ -201,7 +231,7 @@ def vary(images: np.ndarray, rng: np.random.Generator) -> Tensor:
 
 
 @torch.inference_mode()
-def _right(network: ResidualNetwork, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _right(network: nn.Module, images: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Whether each crop's action is the one named, in float32."""
     network.eval()
     on = next(network.parameters()).device
