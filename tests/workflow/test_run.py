@@ -53,7 +53,7 @@ TINY = {
         "paths": {**DEFAULT["dissection"]["paths"], "mistakes": 4, "drawn": 1, "draws": 4},
     },
     "summaries": {
-        "aviary": {"seed": 1, "size": 96, "birds": {"train": 64, "val": 40, "test": 40}},
+        "aviary": {"seed": 1, "size": 96, "birds": {"train": 64, "val": 40, "test": 200}},
         "network": {**DEFAULT["summaries"]["network"], "widths": [4, 4, 6, 8], "steps": 4},
     },
 }

@@ -234,7 +234,8 @@ def write_faithfulness(
         drawn: side of the world's images, pixels.
         birds: test images that the network gets right, drawn at random.
         values: other values of a slot that the margin lost is averaged over; None: all.
-        filters: silenced for an attribute.
+        filters: silenced for an attribute; at most a quarter of the network's, so that as
+            many drawn at random can be others.
         bar: standard deviations that a filter's cause must raise it by.
         draws: resamples, confidence, seed.
 
@@ -272,7 +273,7 @@ def write_faithfulness(
         ),
         "ablation": tabulate_ablation(
             tables, named, places, found.own, found.as_they_are, weight, bias, decided,
-            filters=filters, **draws,
+            filters=min(filters, max(1, weight.shape[1] // 4)), **draws,
         ),
         "naming": score_naming(
             tables, causal_pairs(found, bar=bar), pairs,
