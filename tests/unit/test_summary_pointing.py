@@ -116,6 +116,8 @@ def test_places_are_the_peaks_whatever_the_blocks():
         expected.append((column + 0.5, row + 0.5))
     for blocks in ([f], [f[:1], f[1:4], f[4:]], [f[:2], f[2:2], f[2:]]):
         np.testing.assert_allclose(predicted_points(blocks, pairs, alpha), expected)
+    both = predicted_points(iter([f[:3], f[3:]]), pairs, np.stack([alpha, alpha[::-1]]))  # one pass
+    np.testing.assert_allclose(both, [expected, predicted_points([f], pairs, alpha[::-1])])
     with pytest.raises(InputError, match="the pairs have image 6 and there are feature maps of 5"):
         predicted_points([f[:5]], pairs, alpha)
     with pytest.raises(InputError, match=r"alpha is \(5, 2\)"):

@@ -158,35 +158,38 @@ def predicted_points(blocks: Iterable[Array], pairs: Pairs, alpha: Array) -> Arr
     Args:
         blocks: feature maps [b, n, h, w] of all images, in order, some at a time.
         pairs: of these images.
-        alpha: p(t|f), [n, l].
+        alpha: p(t|f), [..., n, l]; several tables are answered in one pass over the blocks.
 
     Returns:
-        x, y in pixels of the crop, [q, 2].
+        x, y in pixels of the crop, [..., q, 2].
 
     Raises:
         InputError: shapes that do not fit, or fewer images than the pairs have.
     """
     alpha = np.asarray(alpha)
-    if alpha.ndim != 2 or alpha.shape[1] <= pairs.attribute.max():
+    if alpha.ndim < 2 or alpha.shape[-1] <= pairs.attribute.max():
         raise InputError(
             f"heat maps: alpha is {alpha.shape} and the pairs have attribute "
             f"{pairs.attribute.max()}; give [filters, attributes]"
         )
     side = round(pairs.size)
-    found, start = np.full((len(pairs), 2), np.nan), 0
+    tables = alpha.reshape(-1, *alpha.shape[-2:])
+    found, start = np.full((len(tables), len(pairs), 2), np.nan), 0
     for block in blocks:
         first, last = np.searchsorted(pairs.image, [start, start + len(block)])
         if last > first:
             asked, query = np.unique(pairs.attribute[first:last], return_inverse=True)
-            maps = _weighted(block, alpha[:, asked])[pairs.image[first:last] - start, query]
-            found[first:last] = (peaks(maps, frame=(side, side))[:, ::-1] + 0.5) * pairs.size / side
+            for places, table in zip(found, tables, strict=True):
+                maps = _weighted(block, table[:, asked])[pairs.image[first:last] - start, query]
+                at = peaks(maps, frame=(side, side))[:, ::-1] + 0.5
+                places[first:last] = at * pairs.size / side
         start += len(block)
     if start <= pairs.image.max():
         raise InputError(
             f"heat maps: the pairs have image {pairs.image.max()} and there are feature maps of "
             f"{start}; give those of all images"
         )
-    return found
+    return found.reshape(*alpha.shape[:-2], len(pairs), 2)
 
 
 def _weighted(feature_maps: Array, alpha: Array) -> Array:

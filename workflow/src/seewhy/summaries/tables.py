@@ -8,7 +8,7 @@ reason to one image of the aviary in ten.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def grounding_table(
     train: Split,
     test: Split,
     tables: Tables,
-    maps: Callable[[], Iterator[Array]],
+    maps: Iterable[Array],
     *,
     top: int,
     draws: Mapping[str, Any],
@@ -91,7 +91,7 @@ def grounding_table(
     Args:
         train, test: splits.
         tables: p(t|f) by preset.
-        maps: gives the feature maps of all test images, ``[b, n, h, w]`` at a time.
+        maps: feature maps of all test images in order, ``[b, n, h, w]`` at a time.
         top: most frequent attributes with key points.
         draws: resamples, confidence, seed.
     """
@@ -101,16 +101,17 @@ def grounding_table(
     pairs = grounding_pairs(
         test.presence, parts, test.points, test.visible, size=test.size, top=top, counts=counts
     )
-    methods = {
-        preset: predicted_points(maps(), pairs, table.scores) for preset, table in tables.items()
-    }
     last = list(tables.values())[-1]
     other = other_attribute(pairs, parts, seed=draws["seed"])
+    scores = {preset: table.scores for preset, table in tables.items()}
+    controls = {
+        "constant p.d.f.": np.ones_like(last.scores),
+        f"another attribute's ({last.preset})": last.scores[:, other],
+    }
+    places = predicted_points(maps, pairs, np.stack([*scores.values(), *controls.values()]))
+    methods = dict(zip(scores, places, strict=False))
     baselines = {
-        "constant p.d.f.": predicted_points(maps(), pairs, np.ones_like(last.scores)),
-        f"another attribute's ({last.preset})": predicted_points(
-            maps(), pairs, last.scores[:, other]
-        ),
+        **dict(zip(controls, places[len(scores) :], strict=True)),
         "box centre": centre_points(pairs),
         "mean of the part": part_mean_points(pairs, parts, train.points, train.visible),
     }
@@ -273,13 +274,6 @@ def write_tables(outputs: Mapping[str, str | Path], tables: Mapping[str, pd.Data
             table.to_csv(temporary, index=False, float_format="%.4g")
 
 
-def maps_of(network: Any, test: Split, layer: str, prepare: Any) -> Callable[[], Iterator[Array]]:
-    """The feature maps of a split's images, a batch at a time, as often as they are asked for."""
-    return lambda: (
-        maps for _, maps in feature_maps(network, test.path, layer=layer, prepare=prepare)
-    )
-
-
 def write_filters(
     output: str | Path,
     preset: str,
@@ -321,7 +315,9 @@ def score_summaries(
         evaluation: resamples, confidence, seed.
     """
     train, test, tables = study.train, study.test, study.tables
-    maps = maps_of(study.opened.network, test, study.layer, study.opened.prepare)
+    opened = study.opened
+    blocks = feature_maps(opened.network, test.path, layer=study.layer, prepare=opened.prepare)
+    maps = (block for _, block in blocks)
     third, sentences = sentence_table(train, test, tables, study.attributes, draws=evaluation)
     recorded: dict[str, str] = {}
     if faults is not None:
