@@ -2,18 +2,10 @@ from pathlib import Path
 
 from seewhy.entry import rule
 from seewhy.summaries.faithfulness import write_faithfulness
-from seewhy.summaries.study import open_study
+from seewhy.summaries.study import study_of_rule
 
 with rule(snakemake) as settings:
-    study = open_study(
-        corpus=Path(snakemake.input.corpus[0]).parent,
-        crops=list(snakemake.input.crops),
-        activations=list(snakemake.input.activations),
-        attributes=snakemake.input.attributes,
-        filters=list(snakemake.input.filters),
-        weights=snakemake.input.weights,
-        model=settings["model"],
-    )
+    study = study_of_rule(snakemake.input, settings["model"])
     write_faithfulness(
         dict(snakemake.output.items()),
         train=study.train,

@@ -69,3 +69,16 @@ def open_study(
         tables[table.preset] = table
     opened = open_model(weights, model)
     return Study(Path(corpus), train, val, test, mined, tables, opened, model["layer"])
+
+
+def study_of_rule(inputs: Any, model: Mapping[str, Any]) -> Study:
+    """The study of a rule, whose inputs are named as `open_study`'s; `corpus` lists its files."""
+    return open_study(
+        corpus=Path(inputs.corpus[0]).parent,
+        crops=list(inputs.crops),
+        activations=list(inputs.activations),
+        attributes=inputs.attributes,
+        filters=list(inputs.filters),
+        weights=inputs.weights,
+        model=model,
+    )
