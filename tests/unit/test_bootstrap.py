@@ -8,6 +8,7 @@ import pytest
 from seewhy.errors import InputError
 from seewhy.scores.bootstrap import (
     bootstrap_interval,
+    bootstrap_rows,
     mean_of,
     multiplicities,
     paired_bootstrap,
@@ -62,6 +63,19 @@ def test_interval_is_that_of_a_literal_loop():
         assert (difference[name].low, difference[name].high) == pytest.approx(
             tuple(np.quantile(delta, [0.05, 0.95]))
         )
+
+
+def test_rows_and_their_differences_are_those_taken_one_at_a_time():
+    rng = np.random.default_rng(5)
+    scores = {row: mean_of(rng.normal(size=30)) for row in ("one", "two", "three")}
+    draws = {"clips": 30, "resamples": 300, "seed": 4}
+    rows = bootstrap_rows(scores, [("one", "two"), ("one", "three")], **draws)
+    expected = {row: bootstrap_interval([score], **draws) for row, score in scores.items()}
+    for other in ("two", "three"):
+        pair = [scores["one"]], [scores[other]]
+        expected[f"one minus {other}"] = paired_bootstrap(*pair, **draws)
+    assert list(rows) == list(expected)
+    assert rows == expected
 
 
 def test_seeds_are_averaged_before_the_quantiles():

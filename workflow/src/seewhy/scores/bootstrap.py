@@ -107,6 +107,48 @@ def bootstrap_interval(
     }
 
 
+def bootstrap_rows(
+    scores: Mapping[str, Score],
+    compared: Sequence[tuple[str, str]],
+    *,
+    clips: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, dict[str, Interval]]:
+    """Intervals of the rows of a table and of differences of rows, all of the same draws.
+
+    Each row is scored once a draw, however many differences it is in.
+
+    Args:
+        scores: of each row.
+        compared: rows of which the first minus the second is wanted, named ``a minus b``; both
+            have the same figures.
+        clips: see `bootstrap_interval`, as are the others.
+        resamples: draws.
+        level: of the interval.
+        seed: of the draws.
+
+    Returns:
+        ``{row: {figure: interval}}``, those of `scores` first.
+
+    Raises:
+        InputError: as `bootstrap_interval`.
+    """
+
+    def all_rows(times: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        found = {row: score(times) for row, score in scores.items()}
+        for one, two in compared:
+            found[f"{one} minus {two}"] = {k: v - found[two][k] for k, v in found[one].items()}
+        return {(row, name): v for row, figures in found.items() for name, v in figures.items()}
+
+    rows: dict[str, dict[str, Interval]] = {}
+    draws = {"clips": clips, "resamples": resamples, "level": level, "seed": seed}
+    for (row, name), interval in bootstrap_interval([all_rows], **draws).items():
+        rows.setdefault(row, {})[name] = interval
+    return rows
+
+
 def paired_bootstrap(
     first: Sequence[Weighable | Score],
     second: Sequence[Weighable | Score],

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import Interval, Score, bootstrap_interval
+from seewhy.scores.bootstrap import Interval, Score, bootstrap_rows
 from seewhy.scores.columns import interval_columns, verdict
 
 Array = np.ndarray
@@ -275,20 +276,10 @@ def tabulate_retrieval(
     m, q = truth.shape
     draws = {"clips": m, "resamples": resamples, "level": confidence, "seed": seed}
     systems = {**methods, **baselines}
-    differences = [(method, baseline) for method in methods for baseline in baselines]
+    compared = [(method, baseline) for method in methods for baseline in baselines]
     scores = {row: macro_scores(retrieval, truth) for row, retrieval in systems.items()}
-
-    def all_scores(times: Array) -> dict[tuple[str, str], Array]:
-        """Every figure of every row of one draw: each system is scored once, not once a pair."""
-        found = {row: score(times) for row, score in scores.items()}
-        found["prevalence"] = _prevalence(truth, times)
-        for one, two in differences:
-            found[f"{one} minus {two}"] = {k: v - found[two][k] for k, v in found[one].items()}
-        return {(row, k): v for row, values in found.items() for k, v in values.items()}
-
-    intervals: dict[str, dict[str, Interval]] = {}
-    for (row, name), interval in bootstrap_interval([all_scores], **draws).items():
-        intervals.setdefault(row, {})[name] = interval
+    scores["prevalence"] = partial(_prevalence, truth)
+    intervals = bootstrap_rows(scores, compared, **draws)
     rows: list[dict[str, Any]] = []
     for row, found in intervals.items():
         about: dict[str, Any] = {"row": row, "images": m, "attributes": q}

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import Interval, Score, bootstrap_interval
+from seewhy.scores.bootstrap import Score, bootstrap_interval, bootstrap_rows
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.summaries.evidence import NUMBERS
 from seewhy.summaries.triage import AMBIGUOUS, KINDS, macro_f1
@@ -134,19 +134,9 @@ def tabulate_triage(
     truth = np.asarray(truth)
     said = {**systems, **baselines}
     scores = {row: triage_scores(kinds, truth) for row, kinds in said.items()}
-
-    def all_scores(times: Array) -> dict[tuple[str, str], Array]:
-        found = {row: score(times) for row, score in scores.items()}
-        for one in systems:
-            for two in baselines:
-                difference = {k: v - found[two][k] for k, v in found[one].items()}
-                found[f"{one} minus {two}"] = difference
-        return {(row, k): v for row, values in found.items() for k, v in values.items()}
-
+    compared = [(system, baseline) for system in systems for baseline in baselines]
     draws = {"clips": len(truth), "resamples": resamples, "level": confidence, "seed": seed}
-    intervals: dict[str, dict[str, Interval]] = {}
-    for (row, name), interval in bootstrap_interval([all_scores], **draws).items():
-        intervals.setdefault(row, {})[name] = interval
+    intervals = bootstrap_rows(scores, compared, **draws)
     rows: list[dict[str, Any]] = []
     for row, found in intervals.items():
         kind = "method" if row in systems else "baseline" if row in said else "paired difference"
