@@ -26,9 +26,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seewhy.dissection.hooks import class_index, evaluating, one_image, require_maps, seen, silenced
+from seewhy.dissection.hooks import class_index, one_image, require_maps, seen, silenced
 from seewhy.dissection.paths import ConceptPath
 from seewhy.errors import InputError
+from seewhy.modes import evaluating
 from seewhy.scores.bootstrap import Interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 

@@ -38,7 +38,6 @@ from seewhy.device import choose_device
 from seewhy.dissection.compositions import Compositions, Pairs, labels_within
 from seewhy.dissection.counting import SEMANTICS, Counter, Counts, Listed, list_labels
 from seewhy.dissection.curves import Curves, Sample
-from seewhy.dissection.hooks import evaluating
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.dissection.moments import Moments
 from seewhy.dissection.networks import Scaling
@@ -48,6 +47,7 @@ from seewhy.dissection.sets import Concepts
 from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
+from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
 

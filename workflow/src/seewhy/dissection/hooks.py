@@ -1,17 +1,17 @@
 """Layers of a network by name, what they gave for an image, and its answer with units silenced.
 
-    with evaluating(network):
+    with evaluating(network):  # seewhy.modes
         answer, (maps,) = seen(network, image, ["layer4"])   # maps.output [1, c, h, w]
         without = silenced(network, image, "layer4", kept)   # [draws, classes]
 
-Nothing stays behind: hooks are removed and each module gets its mode back, after an error too.
+Nothing stays behind: hooks are removed, after an error too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -31,19 +31,6 @@ class Seen(NamedTuple):
 
     given: Tensor
     output: Tensor
-
-
-@contextlib.contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Dropout off, batch norm by its running statistics, no gradients; then each mode as before."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def named_layer(network: nn.Module, name: str) -> nn.Module:
@@ -116,7 +103,7 @@ def seen(network: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[Tenso
     """The network's answer for an image, and what some layers read and gave.
 
     Args:
-        network: within `evaluating`.
+        network: within `seewhy.modes.evaluating`.
         image: ``[1, c, h, w]``.
         names: of layers.
 
@@ -175,7 +162,7 @@ def silenced(
     copies of the layer's maps as there are draws.
 
     Args:
-        network: within `evaluating`.
+        network: within `seewhy.modes.evaluating`.
         image: ``[1, c, h, w]``.
         name: of a layer that gives maps.
         kept: which of its units stay, bool ``[draws, units]``.

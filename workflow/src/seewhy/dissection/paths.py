@@ -41,7 +41,6 @@ from torch.nn import functional
 from seewhy.dissection.hooks import (
     Seen,
     class_index,
-    evaluating,
     linear_layer,
     named_layer,
     one_image,
@@ -55,6 +54,7 @@ from seewhy.dissection.relations import (
     unit_to_unit,
 )
 from seewhy.errors import InputError
+from seewhy.modes import evaluating
 
 Concept = tuple[str, str, float]  # its name, its category, the unit's IoU with it
 Names = Mapping[str, Mapping[int, Concept]]

@@ -45,13 +45,13 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from seewhy.dissection.hooks import (
     Seen,
     class_index,
-    evaluating,
     named_layer,
     one_image,
     require_maps,
     seen,
 )
 from seewhy.errors import InputError
+from seewhy.modes import evaluating
 
 ZERO, KEPT = "zero", "kept"
 BIASES = (ZERO, KEPT)

@@ -11,9 +11,8 @@ goes through the network. Units are numbered from 1, as in tally.csv.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +27,7 @@ from seewhy.dissection.sets import Concepts
 from seewhy.dissection.tally import tally
 from seewhy.dissection.upsampling import Axis, Field, axis
 from seewhy.errors import InputError
+from seewhy.modes import evaluating
 
 Array = np.ndarray
 _BATCH = 32  # images a forward pass
@@ -177,20 +177,9 @@ def _feature_maps(seen: Dissected, pictures: Array) -> Array:
     """[n, units, h, w]."""
     network = seen.network
     device = next(network.parameters(), torch.zeros(0)).device
-    with _evaluating(network), torch.inference_mode(), outputs_of(network, [seen.layer]) as found:
+    with evaluating(network), torch.inference_mode(), outputs_of(network, [seen.layer]) as found:
         network(seen.prepare(pictures).to(device))
         return found[seen.layer].float().cpu().numpy()
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 def _axes(

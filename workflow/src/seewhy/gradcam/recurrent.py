@@ -37,8 +37,9 @@ from torch.nn import functional
 
 from seewhy.errors import InputError
 from seewhy.grounding.chain import Chain
-from seewhy.grounding.maps import asked_layer, frozen, targets
+from seewhy.grounding.maps import asked_layer, targets
 from seewhy.grounding.networks import ActionNetwork
+from seewhy.modes import frozen
 
 LAST, ALL_PAIRS = "last", "all pairs"
 

@@ -34,8 +34,9 @@ import torch
 from torch import Tensor
 
 from seewhy.grounding.chain import Chain
-from seewhy.grounding.maps import asked_layer, check_position, inference, look
+from seewhy.grounding.maps import asked_layer, check_position, look
 from seewhy.grounding.networks import MeanPoolCaptioner
+from seewhy.modes import evaluating
 
 
 def caption_guided_saliency(
@@ -65,7 +66,7 @@ def caption_guided_saliency(
         InputError: an unknown layer, a position outside of the words, or a CNN that is no chain.
     """
     check_position(words, position)
-    with inference(captioner):
+    with evaluating(captioner):
         chain = Chain(captioner.cnn)
         place = asked_layer(chain, layer)
         activations = look(chain, frames, place, batch=batch).at_layer
@@ -100,7 +101,7 @@ def caption_guided_timing(
         InputError: see `caption_guided_saliency`.
     """
     check_position(words, position)
-    with inference(captioner):
+    with evaluating(captioner):
         features = look(Chain(captioner.cnn), frames, None, batch=batch).features
         loss = [
             _loss(captioner, *clip) for clip in zip(features, words, position.tolist(), strict=True)

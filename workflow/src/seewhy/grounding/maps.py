@@ -17,8 +17,7 @@ Reference: S. Bargal et al., Excitation Backprop for RNNs, CVPR 2018.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +28,7 @@ from seewhy.grounding.chain import Chain
 from seewhy.grounding.excitation import PositiveWeights, excite, share
 from seewhy.grounding.networks import ActionNetwork, MeanPoolCaptioner
 from seewhy.grounding.recurrent import RULES, excite_difference, excite_lstm
+from seewhy.modes import evaluating, frozen
 
 METHODS = ("EB", "cEB", "BP")
 SEEDS = ("last", "all")
@@ -93,7 +93,7 @@ def ground_action(
     target = targets(network, frames, action)
     if method == "BP":
         return gradient_of_action(network, frames, target, seed=seed)
-    with inference(network):
+    with evaluating(network):
         chain = Chain(network.cnn)
         keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
@@ -130,7 +130,7 @@ def evidence_of_action(
         ``[clips, T, D]``; of an LRCN each clip, of a CNN each frame sums to 1, or to 0 if
         contrastive.
     """
-    with inference(network):
+    with evaluating(network):
         trace = network.lstm.trace(network.difference(features)) if network.lstm else None
         states = trace.h if trace else features
         w = network.classifier.weight[target]  # [clips, H]
@@ -179,7 +179,7 @@ def ground_word(
     check_position(words, position)
     if method == "BP":
         return gradient_of_word(captioner, frames, words, position)
-    with inference(captioner):
+    with evaluating(captioner):
         chain = Chain(captioner.cnn)
         keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
@@ -212,7 +212,7 @@ def evidence_of_word(
     Returns:
         ``[clips, T, D]``; each clip sums to 1, or to 0 if contrastive.
     """
-    with inference(captioner):
+    with evaluating(captioner):
         pooled = features.mean(dim=1)
         first = captioner.lstm1.trace(captioner.read(words[:, :-1], pooled))
         second = captioner.lstm2.trace(first.h)
@@ -345,34 +345,3 @@ def check_position(words: Tensor, position: Tensor) -> None:
     """
     if ((position < 1) | (position >= words.shape[1])).any():
         raise InputError(f"positions must be 1 … {words.shape[1] - 1}, the start word is 0")
-
-
-@contextlib.contextmanager
-def inference(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode without autograd; the network's mode comes back afterwards."""
-    with _evaluating(network), torch.no_grad():
-        yield
-
-
-@contextlib.contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode in which weights take no gradient; both come back afterwards."""
-    wanted = {p: p.requires_grad for p in network.parameters()}
-    network.requires_grad_(False)
-    try:
-        with _evaluating(network):
-            yield
-    finally:
-        for p, value in wanted.items():
-            p.requires_grad_(value)
-
-
-@contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

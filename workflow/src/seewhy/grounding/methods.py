@@ -34,11 +34,11 @@ from seewhy.grounding.maps import (
     down,
     evidence_of_action,
     ground_action,
-    inference,
     look,
 )
 from seewhy.grounding.networks import ActionNetwork
 from seewhy.grounding.recurrent import RULES
+from seewhy.modes import evaluating
 
 BY_CLASS = ("EB", "cEB", "BP", "Grad-CAM", "occlusion")
 CLASS_FREE = ("uniform", "activation", "centre", "random")
@@ -147,7 +147,7 @@ def scramble(network: ActionNetwork, part: str, *, seed: int) -> ActionNetwork:
 def _uniform(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
-    with inference(network):
+    with evaluating(network):
         chain = Chain(network.cnn)
         keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
@@ -168,7 +168,7 @@ def _uniform(
 def _activation(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
-    with inference(network):
+    with evaluating(network):
         chain = Chain(network.cnn)
         seen = look(chain, frames, asked_layer(chain, layer), batch=64)
         return seen.at_layer.sum(dim=2)
@@ -206,7 +206,7 @@ def _occlusion(
     ]
     across = (side - patch) // stride + 1
     maps = frames.new_zeros(*frames.shape[:2], len(places))
-    with inference(network):
+    with evaluating(network):
         features = network.encode(frames)
         before = _log_probability(network, features, target)
         for k, (top, left) in enumerate(places):

@@ -37,11 +37,11 @@ from seewhy.grounding.maps import (
     down,
     evidence_of_word,
     ground_word,
-    inference,
     look,
 )
 from seewhy.grounding.networks import MeanPoolCaptioner
 from seewhy.grounding.phrases import STUFF, Phrase, PhraseTruth, linked_phrases, spoken_phrases
+from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.scores.pointing import pointing_chance, pointing_hits, upsample
 from seewhy.text.tokens import EOS, Vocabulary
@@ -198,7 +198,7 @@ class Asks:
         others = torch.tensor([self.vocabulary.index(self.other[n]) for n in numbers])
         wrong = words.scatter(1, position[:, None], others.to(x.device)[of, None])
         captioner = self.captioner
-        with inference(captioner):
+        with evaluating(captioner):
             chain = Chain(captioner.cnn)
             keep = asked_layer(chain, self.layer)
             chain.require_rectified(keep)

@@ -30,10 +30,11 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.device import choose_device
-from seewhy.dissection.hooks import evaluating, linear_layer, require_maps
+from seewhy.dissection.hooks import linear_layer, require_maps
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
+from seewhy.modes import evaluating
 from seewhy.progress import progress
 
 Array = np.ndarray

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
-from seewhy.dissection.hooks import evaluating, require_maps
+from seewhy.dissection.hooks import require_maps
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5
+from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.summaries.activations import network_digest
 from seewhy.summaries.images import crop
@@ -224,11 +224,7 @@ def draw_counterfactuals(
 def _pooled(network: nn.Module, layer: str, images: Tensor) -> Array:
     """Spatial means of a layer's maps, ``[b, n]``."""
     images = images.to(next(network.parameters()).device)
-    with (
-        torch.no_grad(),
-        outputs_of(network, (layer,), stop=True) as found,
-        contextlib.suppress(Reached),
-    ):
+    with outputs_of(network, (layer,), stop=True) as found, contextlib.suppress(Reached):
         network(images)
     return require_maps(found[layer], layer).float().mean(dim=(2, 3)).cpu().numpy()
 
