@@ -14,7 +14,6 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from seewhy.dissection.dissect import Dissection
@@ -23,7 +22,7 @@ from seewhy.dissection.sets import ACTION
 from seewhy.dissection.strips import Part, Strip, draw_nothing, draw_page
 from seewhy.dissection.tally import THRESHOLD
 from seewhy.dissection.units import Dissected
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 
 
 def draw_units(
@@ -48,7 +47,7 @@ def draw_units(
     Raises:
         InputError: no units, images or page asked for, or a page after the last.
     """
-    _at_least_one(units=units, images=images, page=page)
+    require_whole(1, units=units, images=images, page=page)
     named = seen.named(threshold)
     if named.empty:
         best = seen.names["score"].max()
@@ -102,7 +101,7 @@ def draw_shared_action(
     Raises:
         InputError: no such category, or no such action in it; the message gives the nearest ones.
     """
-    _at_least_one(most=most, units=units, images=images)
+    require_whole(1, most=most, units=units, images=images)
     known = _labels_of(seen.found, category)
     named = seen.named(threshold)
     named = named[named["category"] == category]
@@ -169,7 +168,7 @@ def draw_relabelled(
         )
     rows = table.sort_values("IoU", key=lambda v: v < threshold, kind="stable")
     if isinstance(units, int):
-        _at_least_one(units=units, images=images)
+        require_whole(1, units=units, images=images)
         rows = rows.iloc[:units]
     else:
         missing = sorted(set(units) - set(table["unit"]))
@@ -216,9 +215,3 @@ def _iou(score: float) -> str:
 
 def _article(noun: str) -> str:
     return f"a{'n' * (noun[0] in 'aeiou')} {noun}"
-
-
-def _at_least_one(**settings: int) -> None:
-    for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{name} {value!r} must be a whole number, 1 or more")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.worlds.aviary.species import (
     FREE,
     FREE_VARIATION,
@@ -90,9 +90,7 @@ def plan_bird(seed: int, split: str, index: int) -> Bird:
     """
     if split not in SPLITS:
         raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
-    for name, value in (("seed", seed), ("index", index)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise InputError(f"{name} {value!r} must be a whole number, 0 or more")
+    require_whole(0, seed=seed, index=index)
     turn, place = divmod(int(index), len(SPECIES))
     order = _generator(seed, split, turn, "species").permutation(len(SPECIES))
     species = int(order[place])

@@ -25,7 +25,7 @@ from PIL import Image
 
 from seewhy.corpora.canonical import write_tables
 from seewhy.corpora.truth import TruthWriter
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.files import whole_folder
 from seewhy.progress import progress
 from seewhy.worlds.aviary.bird import POINTS
@@ -181,13 +181,11 @@ def _check(seed: int, birds: Mapping[str, int], workers: int) -> None:
     for split, count in birds.items():
         if split not in SPLITS:
             raise InputError(f"birds: split {split!r} is not one of {', '.join(SPLITS)}")
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
-            raise InputError(f"birds.{split}: {count!r} must be a whole number, 0 or more")
+        require_whole(0, **{f"birds.{split}:": count})
     if not sum(birds.values()):
         raise InputError("birds: the number of birds is 0; ask for at least one")
-    for name, value, least in (("workers", workers, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
+    require_whole(1, workers=workers)
+    require_whole(0, seed=seed)
 
 
 def _draw_some(job: tuple[int, str, int, int, int, str]) -> list[_Rows]:

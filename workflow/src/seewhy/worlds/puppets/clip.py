@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.worlds.puppets.cast import build_figures
 from seewhy.worlds.puppets.describe import Description, describe_clip
 from seewhy.worlds.puppets.draw import Drawing, Figure, draw
@@ -111,8 +111,7 @@ def check_size(size: int, frames: int) -> None:
     """
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 32 or size % 2:
         raise InputError(f"size {size!r} must be an even number of pixels, 32 or more")
-    if isinstance(frames, bool) or not isinstance(frames, (int, np.integer)) or frames < 16:
-        raise InputError(f"frames {frames!r} must be a whole number, 16 or more")
+    require_whole(16, frames=frames)
 
 
 def clip_name(split: str, index: int) -> str:

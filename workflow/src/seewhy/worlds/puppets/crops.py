@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.worlds.pool import in_order
@@ -118,12 +118,9 @@ def _check(
 ) -> None:
     if split not in words.SPLITS:
         raise InputError(f"split {split!r} is not one of {', '.join(words.SPLITS)}")
-    for name, value, least in (
-        *(("clips", clips, 1), ("per_clip", per_clip, 1), ("size", size, 16)),
-        *(("canvas", canvas, 32), ("workers", workers, 1)),
-    ):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
+    require_whole(1, clips=clips, per_clip=per_clip, workers=workers)
+    require_whole(16, size=size)
+    require_whole(32, canvas=canvas)
     if canvas % 2:
         raise InputError(f"canvas {canvas} must be an even number of pixels")
     if isinstance(box, bool) or not isinstance(box, (int, float)) or not 1 <= box <= 4:

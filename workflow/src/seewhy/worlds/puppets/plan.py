@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 
 _SPLIT_KEYS = {"train": 0, "val": 1, "test": 2, "stills": 3}
 
@@ -100,7 +100,5 @@ def clip_generator(seed: int, split: str, index: int, purpose: int = 0) -> np.ra
     """
     if split not in _SPLIT_KEYS:
         raise InputError(f"split {split!r} is not one of {', '.join(_SPLIT_KEYS)}")
-    for name, value in (("seed", seed), ("index", index)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-            raise InputError(f"{name} {value!r} must be a whole number, 0 or more")
+    require_whole(0, seed=seed, index=index)
     return np.random.default_rng([int(seed), _SPLIT_KEYS[split], int(index), purpose])

@@ -13,7 +13,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from seewhy.errors import InputError
+from seewhy.errors import require_whole
 from seewhy.progress import progress
 from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets import vocabulary as words
@@ -67,9 +67,7 @@ def draw_stills(
         InputError: an argument out of range.
     """
     check_size(size, _FRAMES)
-    for name, value in (("count", count), ("workers", workers)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{name} {value!r} must be a whole number, 1 or more")
+    require_whole(1, count=count, workers=workers)
     plans = -(-count // _PER_PLAN)
     jobs = [(seed, first, min(first + _CHUNK, plans), size) for first in range(0, plans, _CHUNK)]
     parts = []

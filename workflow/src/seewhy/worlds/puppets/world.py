@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from seewhy.corpora.canonical import write_tables
 from seewhy.corpora.truth import TruthWriter
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.files import whole_folder
 from seewhy.progress import progress
 from seewhy.worlds.pool import in_order
@@ -78,13 +77,10 @@ def check_counts(clips: Mapping[str, int], fps: int, workers: int) -> None:
     for split, count in clips.items():
         if split not in SPLITS:
             raise InputError(f"split {split!r} is not one of {', '.join(SPLITS)}")
-        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
-            raise InputError(f"number of {split} clips {count!r} must be a whole number, 0 or more")
+        require_whole(0, **{f"number of {split} clips": count})
     if not sum(clips.values()):
         raise InputError("number of clips is 0; ask for at least one")
-    for name, value in (("fps", fps), ("workers", workers)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{name} {value!r} must be a whole number, 1 or more")
+    require_whole(1, fps=fps, workers=workers)
 
 
 def render(
