@@ -22,7 +22,7 @@ import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_csv
 from seewhy.corpora.dealing import draw
-from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
+from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS, unlisted
 from seewhy.errors import InputError
 
 _COLUMNS = ["video", "caption", "split", "group"]
@@ -92,16 +92,11 @@ def read(
             f"{path}: {silent['video'].iloc[0]} is in split {silent['split'].iloc[0]} but has no "
             "caption; add one, or put it into split test"
         )
-    listed = set(videos["video"])
-    unlisted = sorted(
-        str(file.relative_to(source))
-        for file in source.rglob("*")
-        if file.suffix.lower() in VIDEO_EXTENSIONS and str(file.relative_to(source)) not in listed
-    )
+    others = unlisted(source, VIDEO_EXTENSIONS, set(videos["video"]))
     remarks = []
-    if unlisted:
+    if others:
         remarks.append(
-            f"{len(unlisted)} videos are not in captions.csv and are left out ({unlisted[0]} is "
+            f"{len(others)} videos are not in captions.csv and are left out ({others[0]} is "
             "the first); add a row for each, with an empty caption to have it captioned only"
         )
     return {"clips": clips, "captions": captions}, {

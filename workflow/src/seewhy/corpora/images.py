@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_csv
-from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES
+from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES, unlisted
 from seewhy.errors import InputError
 
 _SIDES = ["x", "y", "width", "height"]
@@ -92,15 +92,11 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
             {"clip": clips, "instance": 1, "class": rows["label"], "role": "object"}
         ),
     }
-    unlisted = sorted(
-        str(file.relative_to(source))
-        for file in source.rglob("*")
-        if file.suffix.lower() in IMAGE_EXTENSIONS and str(file.relative_to(source)) not in clip_of
-    )
+    others = unlisted(source, IMAGE_EXTENSIONS, clip_of)
     remarks = []
-    if unlisted:
+    if others:
         remarks.append(
-            f"{len(unlisted)} images are not in images.csv and are left out ({unlisted[0]} is the "
+            f"{len(others)} images are not in images.csv and are left out ({others[0]} is the "
             "first)"
         )
     return tables, {"remarks": remarks, "remedy": WHERE}, _boxes(rows, clips, path)

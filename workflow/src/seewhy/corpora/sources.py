@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -211,6 +212,16 @@ def source_files(
         raise InputError(f"params.yaml: {key}: no {about.one_of[0]} in {source}; {about.where}")
     read = (*about.needed, *about.one_of, *about.used)
     return [str(folder / file) for file in read if (folder / file).exists()]
+
+
+def unlisted(folder: Path, extensions: tuple[str, ...], listed: Collection[str]) -> list[str]:
+    """Files below `folder` with such an extension that are not listed, by their paths in it."""
+    found = (
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.suffix.lower() in extensions
+    )
+    return sorted(name for name in found if name not in listed)
 
 
 def video_stamp(folder: str | Path) -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from seewhy.files import whole_file
 from seewhy.worlds.aviary.bird import POINTS, pose_bird
 from seewhy.worlds.aviary.draw import Drawing, check_size, draw_bird
 from seewhy.worlds.aviary.plan import KINDS, Bird, plan_bird
 from seewhy.worlds.aviary.species import SLOTS, SPECIES
+from seewhy.worlds.sheets import PAPER, save_page
 
 _WIDTH, _PAD, _TEXT = 1568, 8, 14
-_INK, _PAPER = (30, 30, 35), (255, 255, 255)
+_INK = (30, 30, 35)
 Tile = tuple[str, Image.Image]
 
 
@@ -52,13 +52,7 @@ def draw_sheet(path: str | Path, *, seed: int = 1, size: int = 96, birds: int = 
         _heading("what may spoil an image, mild and strong"), _grid(faults),
         _heading("key points: filled where visible; boxes"), _grid(marked),
     ]  # fmt: skip
-    page = Image.new("RGB", (_WIDTH, sum(part.height for part in parts)), _PAPER)
-    y = 0
-    for part in parts:
-        page.paste(part, (0, y))
-        y += part.height
-    with whole_file(path) as temporary:
-        page.save(temporary, "PNG")
+    save_page(path, parts)
 
 
 def _shows_all(bird: Bird, size: int) -> bool:
@@ -109,7 +103,7 @@ def _font(size: int = 12) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _heading(text: str) -> Image.Image:
-    image = Image.new("RGB", (_WIDTH, 34), _PAPER)
+    image = Image.new("RGB", (_WIDTH, 34), PAPER)
     ImageDraw.Draw(image).text((_PAD, 10), text, _INK, _font(17))
     return image
 
@@ -122,7 +116,7 @@ def _grid(tiles: list[Tile]) -> Image.Image:
             lines.append([])
         lines[-1].append(tile)
     heights = [max(t[1].height for t in line) + _TEXT + _PAD for line in lines]
-    image = Image.new("RGB", (_WIDTH, sum(heights)), _PAPER)
+    image = Image.new("RGB", (_WIDTH, sum(heights)), PAPER)
     pen = ImageDraw.Draw(image)
     y = 0
     for line, height in zip(lines, heights, strict=True):

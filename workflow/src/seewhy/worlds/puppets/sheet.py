@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from seewhy.files import whole_file
 from seewhy.worlds.puppets import vocabulary as words
 from seewhy.worlds.puppets.casting import compose
 from seewhy.worlds.puppets.clip import Clip, draw_plan
 from seewhy.worlds.puppets.draw import Drawing
 from seewhy.worlds.puppets.plan import Plan
 from seewhy.worlds.puppets.sampling import plan_clip
+from seewhy.worlds.sheets import PAPER, save_page
 
 _WIDTH, _PAD, _TEXT = 1536, 8, 15
-_INK, _PAPER = (30, 30, 35), (255, 255, 255)
+_INK = (30, 30, 35)
 _TINTS = np.array(
     [
         (235, 235, 235),
@@ -67,13 +67,7 @@ def contact_sheet(path: str | Path, *, seed: int = 3) -> None:
         _heading("one clip and its truth: every mask is a reading of the same raster"),
         _truth(_company(seed)),
     ]  # fmt: skip
-    page = Image.new("RGB", (_WIDTH, sum(p.height for p in parts)), _PAPER)
-    y = 0
-    for part in parts:
-        page.paste(part, (0, y))
-        y += part.height
-    with whole_file(path) as temporary:
-        page.save(temporary, "PNG")
+    save_page(path, parts)
 
 
 def _solo(seed: int, action: str, kind: str, scene: str, *, alone: bool = True) -> Drawing:
@@ -102,7 +96,7 @@ def _font(size: int = _TEXT) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _heading(text: str) -> Image.Image:
-    image = Image.new("RGB", (_WIDTH, 34), _PAPER)
+    image = Image.new("RGB", (_WIDTH, 34), PAPER)
     ImageDraw.Draw(image).text((_PAD, 8), text, _INK, _font(20))
     return image
 
@@ -119,13 +113,13 @@ def _grid(rows: list[tuple[str, list[np.ndarray], float]]) -> Image.Image:
     strips = []
     for name, frames, by in rows:
         strip = _enlarged(np.concatenate(frames, 1), by)
-        tile = Image.new("RGB", (strip.width + _PAD, strip.height + _TEXT + 8), _PAPER)
+        tile = Image.new("RGB", (strip.width + _PAD, strip.height + _TEXT + 8), PAPER)
         ImageDraw.Draw(tile).text((0, 0), name, _INK, _font())
         tile.paste(strip, (0, _TEXT + 4))
         strips.append(tile)
     across = (_WIDTH - _PAD) // strips[0].width
     height = max(tile.height for tile in strips)
-    image = Image.new("RGB", (_WIDTH, -(-len(strips) // across) * height), _PAPER)
+    image = Image.new("RGB", (_WIDTH, -(-len(strips) // across) * height), PAPER)
     for k, tile in enumerate(strips):
         image.paste(tile, (_PAD + k % across * tile.width, k // across * height))
     return image
@@ -146,7 +140,7 @@ def _truth(plan: Plan) -> Image.Image:
         tiles.append((kind, image, [(names[v], tuple(tints[v].tolist())) for v in seen]))
     across = 4
     cell, tall = 256 + 124, 256 + 30
-    image = Image.new("RGB", (_WIDTH, 2 * tall + 30), _PAPER)
+    image = Image.new("RGB", (_WIDTH, 2 * tall + 30), PAPER)
     pen = ImageDraw.Draw(image)
     pen.text((_PAD, 0), f"{plan.scene}: {said}", _INK, _font())
     for k, (name, picture, legend) in enumerate(tiles):
