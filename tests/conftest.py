@@ -1,5 +1,6 @@
 """Small networks run fastest on one thread, and tests side by side do not fight over cores."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +9,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+
+from seewhy.grounding import stages
 
 torch.set_num_threads(1)
 
@@ -38,6 +41,28 @@ def made_features(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def killed_after(monkeypatch):
+    """Break a staged training off after so many rounds: ``with killed_after(3): train(...)``."""
+    usual = stages.StagedTraining._round
+
+    @contextlib.contextmanager
+    def kill(rounds):
+        left = [rounds]
+
+        def until_killed(*given):
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return usual(*given)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(stages.StagedTraining, "_round", until_killed)
+            yield
+
+    return kill
 
 
 @pytest.fixture

@@ -221,22 +221,12 @@ def unbroken(crops, tmp_path_factory):
 
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_a_killed_training_ends_where_an_unbroken_one_ends(
-    crops, unbroken, tmp_path, monkeypatch, rounds
+    crops, unbroken, tmp_path, monkeypatch, killed_after, rounds
 ):
     monkeypatch.setattr(stages, "A_ROUND", 2)
-    usual, left = stages.StagedTraining._round, [rounds]
-
-    def until_killed(*given):
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        return usual(*given)
-
-    monkeypatch.setattr(stages.StagedTraining, "_round", until_killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(rounds):
         run(crops, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".net.unfinished.pt"]
-    monkeypatch.setattr(stages.StagedTraining, "_round", usual)
     run(crops, tmp_path)
     names = ["net.csv", "net.json", "net.safetensors"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names

@@ -71,22 +71,12 @@ def test_networks_metrics_and_history_are_written(unbroken):
 
 @pytest.mark.parametrize("rounds", [1, 4, 6])
 def test_a_killed_training_ends_where_an_unbroken_one_ends(
-    world, unbroken, tmp_path, monkeypatch, rounds
+    world, unbroken, tmp_path, monkeypatch, killed_after, rounds
 ):
     monkeypatch.setattr(stages, "A_ROUND", 2)
-    usual, left = stages.StagedTraining._round, [rounds]
-
-    def until_killed(*given):
-        if not left[0]:
-            raise KeyboardInterrupt
-        left[0] -= 1
-        return usual(*given)
-
-    monkeypatch.setattr(stages.StagedTraining, "_round", until_killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_after(rounds):
         run(world, tmp_path)
     assert not (tmp_path / "lrcn.safetensors").exists()
-    monkeypatch.setattr(stages.StagedTraining, "_round", usual)
     run(world, tmp_path)
     for name in ("lrcn.safetensors", "cnn.safetensors", "history.csv", "metrics.json"):
         assert (tmp_path / name).read_bytes() == (unbroken / name).read_bytes(), name
