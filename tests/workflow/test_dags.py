@@ -82,6 +82,23 @@ def all_jobs(checkout):
     return planned(checkout, "all")
 
 
+@pytest.fixture(scope="module")
+def sharded_jobs(checkout):
+    """The jobs with two shards a split."""
+    original = (checkout / "params.yaml").read_text()
+    try:
+        shards = {"frames": 2, "features": 2}
+        (checkout / "params.yaml").write_text(yaml.safe_dump(PARAMS | {"shards": shards}))
+        return planned(checkout, "all")
+    finally:
+        (checkout / "params.yaml").write_text(original)
+
+
+@pytest.fixture(scope="module")
+def either_way(all_jobs, sharded_jobs):
+    return all_jobs + sharded_jobs
+
+
 # Rules that take over another's script.
 INHERITED = {
     heir: rule
@@ -94,25 +111,25 @@ def script_of(rule):
     return ROOT / "workflow" / "scripts" / f"{INHERITED.get(rule, rule)}.py"
 
 
-def jobs_of(stage, all_jobs):
+def jobs_of(stage, jobs):
     """Jobs whose outputs are the stage's."""
-    return [job for job in all_jobs if job["output"] and covers(outs(stage), job["output"][0])]
+    return [job for job in jobs if job["output"] and covers(outs(stage), job["output"][0])]
 
 
 FOLDERS = ("/videos", "/aviary/images", "/sets/broden", "/sets/actions")  # outputs that are folders
 WORKING = [stage for stage in STAGES if stage != "records"]
 
 
-def test_every_output_belongs_to_exactly_one_stage(all_jobs):
-    for job in all_jobs:
+def test_every_output_belongs_to_exactly_one_stage(either_way):
+    for job in either_way:
         for output in job["output"]:
             owners = [stage for stage in STAGES if covers(outs(stage), output)]
             assert len(owners) == 1, f"{output} of rule {job['rule']} is an out of {owners}"
 
 
 @pytest.mark.parametrize("stage", WORKING)
-def test_the_outs_of_a_stage_are_those_of_its_rules(stage, all_jobs):
-    jobs = jobs_of(stage, all_jobs)
+def test_the_outs_of_a_stage_are_those_of_its_rules(stage, either_way):
+    jobs = jobs_of(stage, either_way)
     made = [output for job in jobs for output in job["output"]]
     for out in outs(stage):
         assert any(covers([out], file) for file in made), f"no rule makes {out}"
@@ -122,10 +139,10 @@ def test_the_outs_of_a_stage_are_those_of_its_rules(stage, all_jobs):
 
 
 @pytest.mark.parametrize("stage", WORKING)
-def test_every_input_and_every_piece_of_code_is_a_dep(stage, all_jobs):
+def test_every_input_and_every_piece_of_code_is_a_dep(stage, either_way):
     deps = entries(stage, "deps")
     assert "workflow/rules/common.smk" in deps
-    for job in jobs_of(stage, all_jobs):
+    for job in jobs_of(stage, either_way):
         own = outs(stage)
         for file in job["input"]:
             assert covers(deps, file) or covers(own, file), f"{file} of {job['rule']}"

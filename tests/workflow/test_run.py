@@ -183,6 +183,21 @@ def test_an_edit_of_the_package_reruns_what_uses_it(finished):
     assert ran(output) == {"score_captions"}
 
 
+def test_shards_are_gathered_to_the_bytes_of_one_job(finished, tmp_path):
+    folder = tmp_path / "sharded"
+    shutil.copytree(finished, folder)
+    write_params(folder, {"shards": {"frames": 3, "features": 2}})
+    made = [f"data/captioning/features/{split}.h5" for split in ("train", "val", "test")]
+    output = snakemake(folder, *made)
+    rules = {"sample_frames_shard", "gather_frames", "extract_features_shard", "gather_features"}
+    assert ran(output) == rules
+    folders = ("data/captioning/frames", "data/captioning/features", "results/frames/captioning")
+    for name in folders:
+        files = {path.name: path.read_bytes() for path in (finished / name).iterdir()}
+        assert files == {path.name: path.read_bytes() for path in (folder / name).iterdir()}
+    assert "Nothing to be done" in snakemake(folder, "-n", *made)
+
+
 def test_a_killed_workflow_is_taken_up(finished, tmp_path):
     """kill -9 of Snakemake and its job in the midst of training; unlock; the same bytes."""
     folder = tmp_path / "killed"
@@ -290,7 +305,8 @@ def test_broken_videos_of_a_folder_are_named_and_left_out(finished, tmp_path):
     write_params(folder, {"corpus": {"name": "folder", "source": "own"}})
     snakemake(folder, "results/table2.csv")
     problems = pd.concat(
-        pd.read_csv(folder / f"results/frames/{split}.csv") for split in ("train", "val", "test")
+        pd.read_csv(folder / f"results/frames/captioning/{split}.csv")
+        for split in ("train", "val", "test")
     )
     assert set(problems["clip"]) == {broken.name, text.name}
     table = pd.read_csv(folder / "results/table2.csv")
@@ -315,7 +331,7 @@ def test_real_videos_go_to_captions(finished, tmp_path, shared_data):
     snakemake(folder, str(captions.relative_to(folder)))
     assert '"clip": "v_biking_01_01.mpg"' in captions.read_text()
     for split in ("train", "val", "test"):
-        assert len(pd.read_csv(folder / f"results/frames/{split}.csv")) == 0
+        assert len(pd.read_csv(folder / f"results/frames/captioning/{split}.csv")) == 0
 
 
 # --- DVC ------------------------------------------------------------------------------------------

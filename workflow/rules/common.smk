@@ -79,6 +79,7 @@ wildcard_constraints:
         os.path.basename(WORLDS[use]) for use in WORLDS if use not in ("untrimmed", "summaries")
     ),
     split="|".join(SPLITS),
+    shard=r"\d+-of-\d+",
     seed=r"\d+",
     model=r"[A-Za-z][A-Za-z0-9.-]*",
     method=r"[A-Za-z][A-Za-z.-]*",

@@ -5,30 +5,65 @@ REQUIRED INPUTS:
     backbone.weights of params.yaml, where the backbone is not trained here
 
 OUTPUTS:
-    data/<use>/frames/<split>.h5          n equally spaced frames a clip (sample_frames,
-                                          sample_transfer_frames)
-    results/frames/<split>.csv, results/transfer-frames/<split>.csv
-                                          videos that could not be used, and why
+    data/<use>/frames/<split>.h5          n equally spaced frames a clip (sample_frames)
+    results/frames/<use>/<split>.csv      videos that could not be used, and why
     models/backbone/slim_inception.safetensors   the CNN trained on stills (train_backbone)
     results/backbone/metrics.json, history.csv   how well it recognises held-out stills
     data/<use>/features/<split>.h5        pooled CNN features of the frames (extract_features)
 
-<use> is `captioning` or `transfer`.
+<use> is `captioning`, `transfer`, `grounding` or `words`; features are of the first two.
+
+With shards.frames or shards.features above 1, so many jobs a split write data/<use>/<…>/<split>.<k>-of-<N>.h5
+(sample_frames_shard, extract_features_shard), and one puts them together, to the same bytes
+(gather_frames, gather_features).
 """
+
+SHARDS = {
+    what: [f"{number}-of-{total}" for number in range(1, total + 1)]
+    for what, total in config["shards"].items()
+}
+GROUNDING = config["grounding"]
+FRAMES = {
+    purpose: json.dumps(settings["frames"], sort_keys=True)
+    for purpose, settings in {
+        "captioning": config,
+        "transfer": config,
+        "grounding": GROUNDING,
+        "words": GROUNDING,
+    }.items()
+}
+
+
+if config["shards"]["frames"] > 1:
+
+    ruleorder: gather_frames > sample_frames
+
+else:
+
+    ruleorder: sample_frames > gather_frames
+
+
+if config["shards"]["features"] > 1:
+
+    ruleorder: gather_features > extract_features
+
+else:
+
+    ruleorder: extract_features > gather_features
 
 
 rule sample_frames:
     input:
-        clips=f"{CORPUS}/clips.csv",
-        about=f"{CORPUS}/corpus.json",
-        videos=RENDERED["captioning"],
+        clips="data/{use}/corpus/clips.csv",
+        about="data/{use}/corpus/corpus.json",
+        videos=lookup(dpath="{use}", within=RENDERED),
     output:
-        frames="data/captioning/frames/{split}.h5",
-        report="results/frames/{split}.csv",
+        frames="data/{use}/frames/{split}.h5",
+        report="results/frames/{use}/{split}.csv",
     log:
-        "logs/sample_frames/{split}.log",
+        "logs/sample_frames/{use}-{split}.log",
     benchmark:
-        "benchmarks/sample_frames/{split}.tsv"
+        "benchmarks/sample_frames/{use}-{split}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 4
@@ -37,28 +72,42 @@ rule sample_frames:
         runtime=240,
     params:
         code=code("sample_frames.py"),
-        frames=section("frames"),
-        videos=VIDEO_STAMP["captioning"],
+        frames=lookup(dpath="{use}", within=FRAMES),
+        videos=lookup(dpath="{use}", within=VIDEO_STAMP),
     script:
         "../scripts/sample_frames.py"
 
 
-use rule sample_frames as sample_transfer_frames with:
-    input:
-        clips="data/transfer/corpus/clips.csv",
-        about="data/transfer/corpus/corpus.json",
-        videos=RENDERED["transfer"],
+use rule sample_frames as sample_frames_shard with:
     output:
-        frames="data/transfer/frames/{split}.h5",
-        report="results/transfer-frames/{split}.csv",
+        frames=temp("data/{use}/frames/{split}.{shard}.h5"),
+        report=temp("results/frames/{use}/{split}.{shard}.csv"),
     log:
-        "logs/sample_transfer_frames/{split}.log",
+        "logs/sample_frames/{use}-{split}.{shard}.log",
     benchmark:
-        "benchmarks/sample_transfer_frames/{split}.tsv"
+        "benchmarks/sample_frames/{use}-{split}.{shard}.tsv"
+
+
+rule gather_frames:
+    input:
+        frames=expand("data/{{use}}/frames/{{split}}.{shard}.h5", shard=SHARDS["frames"]),
+        reports=expand("results/frames/{{use}}/{{split}}.{shard}.csv", shard=SHARDS["frames"]),
+    output:
+        frames="data/{use}/frames/{split}.h5",
+        report="results/frames/{use}/{split}.csv",
+    log:
+        "logs/gather_frames/{use}-{split}.log",
+    benchmark:
+        "benchmarks/gather_frames/{use}-{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
     params:
-        code=code("sample_frames.py"),
-        frames=section("frames"),
-        videos=VIDEO_STAMP["transfer"],
+        code=code("gather_frames.py"),
+    script:
+        "../scripts/gather_frames.py"
 
 
 rule train_backbone:
@@ -108,3 +157,32 @@ rule extract_features:
         features=section("features"),
     script:
         "../scripts/extract_features.py"
+
+
+use rule extract_features as extract_features_shard with:
+    output:
+        features=temp("data/{use}/features/{split}.{shard}.h5"),
+    log:
+        "logs/extract_features/{use}-{split}.{shard}.log",
+    benchmark:
+        "benchmarks/extract_features/{use}-{split}.{shard}.tsv"
+
+
+rule gather_features:
+    input:
+        features=expand("data/{{use}}/features/{{split}}.{shard}.h5", shard=SHARDS["features"]),
+    output:
+        features="data/{use}/features/{split}.h5",
+    log:
+        "logs/gather_features/{use}-{split}.log",
+    benchmark:
+        "benchmarks/gather_features/{use}-{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code("gather_features.py"),
+    script:
+        "../scripts/gather_features.py"

@@ -5,7 +5,7 @@ REQUIRED INPUTS:
     the videos that clips.csv names
 
 OUTPUTS:
-    data/grounding/frames/<split>.h5   equally spaced frames a clip (sample_grounding_frames)
+    data/grounding/frames/<split>.h5   equally spaced frames a clip (sample_frames)
     models/grounding/cnn.safetensors, lrcn.safetensors   (train_action_networks)
     results/grounding/training.json, training.csv        how well they do on validation clips
     data/grounding/maps/<method>.h5, data/grounding/scores/<method>.csv
@@ -22,7 +22,6 @@ OUTPUTS:
 <method> is a name of workflow/src/seewhy/grounding/methods.py, such as cEB-R or cEB-R.paper.
 """
 
-GROUNDING = config["grounding"]
 CLASS_FREE = ["activation", "centre", "uniform", "uniform-R"]
 TABLE1 = ["EB", "EB-R", "cEB", "cEB-R", "BP", "BP-R", *CLASS_FREE]
 OURS = ["cEB-R.paper", "cEB-R.gates-const", "cEB-R.all", "cEB-R.all.paper"]
@@ -30,24 +29,6 @@ RIVALS = ["Grad-CAM", "Grad-CAM-R", "occlusion-R", "random"]
 BENCHMARKED = [*TABLE1, *OURS, "EB-R.paper", "EB-R.gates-const", *RIVALS]
 PROBED = ["EB", "EB-R", "cEB", "cEB-R", "cEB-R.all", "BP-R", "Grad-CAM", "Grad-CAM-R", "random"]
 DRAWN = ["EB-R", "cEB", "cEB-R", "Grad-CAM", "Grad-CAM-R"]
-
-
-use rule sample_frames as sample_grounding_frames with:
-    input:
-        clips="data/grounding/corpus/clips.csv",
-        about="data/grounding/corpus/corpus.json",
-        videos=RENDERED["grounding"],
-    output:
-        frames="data/grounding/frames/{split}.h5",
-        report="results/grounding-frames/{split}.csv",
-    log:
-        "logs/sample_grounding_frames/{split}.log",
-    benchmark:
-        "benchmarks/sample_grounding_frames/{split}.tsv"
-    params:
-        code=code("sample_frames.py"),
-        frames=json.dumps(GROUNDING["frames"], sort_keys=True),
-        videos=VIDEO_STAMP["grounding"],
 
 
 rule train_action_networks:

@@ -4,8 +4,7 @@ REQUIRED INPUTS:
     data/grounding/corpus/              clips.csv, captions.csv, phrases.csv, instances.csv, truth.h5
     data/grounding/frames/<split>.h5
     models/grounding/lrcn.safetensors   the CNN to begin with
-    With grounding.words.corpus set, corpus and frames lie in data/words instead; those frames are
-    sampled here (sample_word_frames).
+    With grounding.words.corpus set, corpus and frames lie in data/words instead.
 
 OUTPUTS:
     models/grounding/words.safetensors                      the captioner (train_word_network)
@@ -25,24 +24,6 @@ DVC's stage `words` is that of the clips of actions; with another corpus, call s
 WORDS = config["grounding"]["words"]
 WORD_DATA = "data/words" if WORDS["corpus"] else "data/grounding"
 WORD_CORPUS = CORPORA["words" if WORDS["corpus"] else "grounding"]["name"]
-
-
-use rule sample_frames as sample_word_frames with:
-    input:
-        clips="data/words/corpus/clips.csv",
-        about="data/words/corpus/corpus.json",
-        videos=RENDERED.get("words", []),
-    output:
-        frames="data/words/frames/{split}.h5",
-        report="results/word-frames/{split}.csv",
-    log:
-        "logs/sample_word_frames/{split}.log",
-    benchmark:
-        "benchmarks/sample_word_frames/{split}.tsv"
-    params:
-        code=code("sample_frames.py"),
-        frames=json.dumps(GROUNDING["frames"], sort_keys=True),
-        videos=VIDEO_STAMP.get("words", "null"),
 
 
 rule train_word_network:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 from seewhy.entry import rule
 from seewhy.frames import sample_frames
+from seewhy.shards import shard_of
 
 with rule(snakemake) as settings:
     sample_frames(
@@ -10,6 +11,7 @@ with rule(snakemake) as settings:
         snakemake.output.report,
         split=snakemake.wildcards.split,
         workers=snakemake.threads,
+        shard=shard_of(snakemake.wildcards),
         resume=settings["resume"],
         **settings["frames"],
     )

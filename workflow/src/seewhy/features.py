@@ -23,6 +23,7 @@ from seewhy.backbones import FEATURES, Backbone
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5
 from seewhy.progress import progress
+from seewhy.shards import Shard
 from seewhy.video.resumable import ResumableRows, check_frames_file
 
 _AHEAD = 2  # batches read ahead
@@ -34,6 +35,7 @@ def extract_features(
     *,
     backbone: Backbone,
     batch: int = 112,
+    shard: Shard | None = None,
     resume: str | Path | None = None,
 ) -> None:
     """Compute the features of all sampled frames.
@@ -46,6 +48,8 @@ def extract_features(
             `frames` and ``backbone``, ``weights`` (SHA-256), ``precision``.
         backbone: from `seewhy.backbones.load_backbone`.
         batch: frames a forward pass.
+        shard: only its clips, out of the batches of all (`seewhy.shards.gather_rows` puts shards
+            together); None: all.
         resume: folder for unfinished work; None: beside `output`.
 
     Raises:
@@ -62,6 +66,7 @@ def extract_features(
             )
         lengths = source["lengths"][:]
         clips, n = source["frames"].shape[:2]
+        own = shard.rows(clips) if shard else range(clips)
         attributes = {name: _plain(value) for name, value in source.attrs.items()}
         attributes |= {
             "backbone": backbone.name,
@@ -70,17 +75,16 @@ def extract_features(
         }
         rows = ResumableRows(
             output,
-            keys=source["clip"].asstr()[:].tolist(),
+            keys=source["clip"].asstr()[own.start : own.stop].tolist(),
             fields={"features": ((n, FEATURES), np.float32), "lengths": ((), np.int32)},
             attributes=attributes,
-            made_from=[input_stamp(frames), batch, backbone.device.type],
+            made_from=[input_stamp(frames), batch, backbone.device.type, own.start],
             resume=resume,
         )
         with rows:
-            pending = rows.pending
-            done = clips - len(pending)
-            with progress(what="features", total=clips, initial=done) as bar:
-                _fill(rows, source, lengths, backbone, batch, bar.update)
+            done = len(own) - len(rows.pending)
+            with progress(what="features", total=len(own), initial=done) as bar:
+                _fill(rows, own.start, source, lengths, backbone, batch, bar.update)
             rows.finish()
 
 
@@ -91,6 +95,7 @@ class _Batch(NamedTuple):
 
 def _fill(
     rows: ResumableRows,
+    offset: int,  # of row 0 among the clips of `source`
     source: h5py.File,
     lengths: np.ndarray,
     backbone: Backbone,
@@ -99,10 +104,10 @@ def _fill(
 ) -> None:
     starts = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])  # of each clip, and F
     n = source["frames"].shape[1]
-    waiting = set(rows.pending)
+    waiting = {offset + row for row in rows.pending}  # clips of `source`, as below
     for clip in sorted(waiting):
         if lengths[clip] == 0:
-            rows.write(clip, features=np.zeros((n, FEATURES), np.float32), lengths=0)
+            rows.write(clip - offset, features=np.zeros((n, FEATURES), np.float32), lengths=0)
             waiting.discard(clip)
             update()
     batches = sorted(
@@ -133,10 +138,10 @@ def _fill(
             if there == starts[clip + 1]:
                 if not np.isfinite(row).all():
                     raise InputError(
-                        f"{rows.path}: features of clip {rows.keys[clip]} are not finite; the "
-                        "weights are damaged, or set features.precision to float32"
+                        f"{rows.path}: features of clip {rows.keys[clip - offset]} are not finite; "
+                        "the weights are damaged, or set features.precision to float32"
                     )
-                rows.write(clip, features=unfinished.pop(clip), lengths=lengths[clip])
+                rows.write(clip - offset, features=unfinished.pop(clip), lengths=lengths[clip])
                 update()
 
 

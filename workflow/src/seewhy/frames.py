@@ -20,6 +20,7 @@ from seewhy.corpora.canonical import SPLITS, read_table
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
+from seewhy.shards import Shard
 from seewhy.video.decoding import FITS, Clip, VideoProblem, read_clip
 from seewhy.video.resumable import ResumableRows
 
@@ -47,6 +48,7 @@ def sample_frames(
     size: int = 64,
     fit: str = "crop",
     workers: int = 2,
+    shard: Shard | None = None,
     resume: str | Path | None = None,
 ) -> None:
     """Sample n equally spaced frames of every clip of a split.
@@ -72,6 +74,8 @@ def sample_frames(
         fit: ``crop`` (the shorter side becomes `size`, the centre is kept), ``squash`` (all of the
             frame, out of proportion) or ``pad`` (all of it, with black bars).
         workers: videos decoded side by side, a thread each.
+        shard: only its clips, and none that can be used is no error
+            (`seewhy.shards.gather_rows` puts shards together); None: all.
         resume: folder for unfinished work; None: beside `output`.
 
     Raises:
@@ -84,6 +88,9 @@ def sample_frames(
     if fit not in FITS:
         raise InputError(f"frames.fit: {fit!r} is not one of {', '.join(FITS)}")
     entries = corpus_entries(corpus_folder, split)
+    if shard:
+        own = shard.rows(len(entries))
+        entries = entries[own.start : own.stop]
     settings = {"n": n, "size": size, "fit": fit, "split": split}
     rows = ResumableRows(
         output,
@@ -124,7 +131,7 @@ def sample_frames(
                 "%d of %d clips of %s left out; %s names them and says why",
                 len(rows.left_out), len(entries), split, report,
             )  # fmt: skip
-        if len(rows.left_out) == len(entries):
+        if len(rows.left_out) == len(entries) and not shard:
             status, reason = rows.problems[0]
             raise InputError(
                 f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can "

@@ -119,7 +119,7 @@ class ResumableRows:
                 value = np.ascontiguousarray(values[name], dtype=kind).reshape(shape)
                 content = value.tobytes()
                 check = zlib.crc32(content, check)
-                _write_at(self._row_file, content, self._offsets[name] + row * value.nbytes)
+                write_at(self._row_file, content, self._offsets[name] + row * value.nbytes)
             self._note({"row": row, "crc": check, **({"note": list(note)} if note else {})})
         self._done.add(row)
         if note:
@@ -173,7 +173,7 @@ class ResumableRows:
         try:
             self._offsets = create_rows(self._rows, self.keys, self.fields, self.attributes)
             self._row_file = os.open(self._rows, os.O_RDWR)
-            _reserve(self._row_file)
+            reserve_room(self._row_file)
             self._journal_file = os.open(
                 self._journal, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666
             )
@@ -250,7 +250,7 @@ class ResumableRows:
                 offset = offsets[name]
                 for row in kept:
                     content = self._read(name, row)
-                    _write_at(file, content, offset)
+                    write_at(file, content, offset)
                     offset += len(content)
         finally:
             os.close(file)
@@ -273,13 +273,15 @@ def create_rows(
 ) -> dict[str, int]:
     """Create an HDF5 file with a data set ``[rows, *shape]`` a field, allocated but not filled.
 
+    Fields and attributes come in the order of their names: equal content has equal bytes.
+
     Returns:
         for each field the place of its first byte in the file.
     """
     with h5py.File(path, "w") as file:
-        file.attrs.update(attributes)
+        file.attrs.update(sorted(attributes.items()))
         file.create_dataset("clip", data=list(keys), dtype=h5py.string_dtype())
-        for name, (shape, kind) in fields.items():
+        for name, (shape, kind) in sorted(fields.items()):
             layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
             layout.set_layout(h5py.h5d.CONTIGUOUS)
             layout.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -291,14 +293,15 @@ def create_rows(
         return {name: file[name].id.get_offset() for name in fields}
 
 
-def _write_at(file: int, content: bytes, offset: int) -> None:
+def write_at(file: int, content: bytes, offset: int) -> None:
+    """Write all of it at that place."""
     view = memoryview(content)
     while view:
         written = os.pwrite(file, view, offset)
         view, offset = view[written:], offset + written
 
 
-def _reserve(file: int) -> None:
+def reserve_room(file: int) -> None:
     """Take the file's room on the disk now, so that a full disk is noticed before the work."""
     unsupported = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
     with contextlib.suppress(AttributeError):  # not on macOS
