@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 all test report bench evidence lint setup
+.PHONY: table2 all test test-cluster report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
@@ -18,6 +18,10 @@ report: setup  ## report.zip: tables and figures with their captions, to open in
 
 test: setup lint  ## all tests
 	pytest -q
+
+test-cluster: setup  ## the profile profiles/slurm on a Slurm of two nodes that is brought up here; root on Debian
+	pip install --quiet --editable '.[slurm]'
+	pytest -q tests/cluster
 
 evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), kept in git beside the default's
 	snakemake all --configfile workflow/presets/evidence.yaml

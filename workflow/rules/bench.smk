@@ -13,6 +13,9 @@ OUTPUTS:
 """
 
 
+CORES = os.cpu_count()  # a bench has the machine to itself: others would disturb it
+
+
 rule bench:
     input:
         expand(
@@ -37,10 +40,10 @@ rule bench_features:
         "logs/bench_features.log",
     conda:
         "../../envs/torch.yaml"
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("bench_features.py"),
     script:
@@ -55,10 +58,10 @@ rule bench_training:
     conda:
         "../../envs/torch.yaml"
     # A whole machine, though it computes on one thread as train_captioner does: nothing beside it.
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("bench_training.py"),
         captioner=section("captioner"),
@@ -73,10 +76,10 @@ rule bench_reading:
         "logs/bench_reading.log",
     conda:
         "../../envs/torch.yaml"
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("bench_reading.py"),
     script:
@@ -90,10 +93,10 @@ rule bench_grounding:
         "logs/bench_grounding.log",
     conda:
         "../../envs/torch.yaml"
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(30),
     params:
         code=code("bench_grounding.py"),
     script:
@@ -107,10 +110,10 @@ rule bench_dissection:
         "logs/bench_dissection.log",
     conda:
         "../../envs/explain.yaml"
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("bench_dissection.py"),
     script:
@@ -128,8 +131,8 @@ rule bench_summaries:
     # so nothing runs beside it.
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("bench_summaries.py"),
     script:
@@ -143,10 +146,10 @@ rule bench_workflow:
         "logs/bench_workflow.log",
     conda:
         "../../envs/plot.yaml"
-    threads: workflow.cores
+    threads: CORES
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("bench_workflow.py"),
     script:

@@ -43,8 +43,8 @@ rule train_captioner:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(720),
         gpu=1,
     params:
         code=code("train_captioner.py"),
@@ -73,8 +73,8 @@ rule caption_clips:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
         gpu=1,
     params:
         code=code("caption_clips.py"),
@@ -106,8 +106,8 @@ rule score_captions:
         "../../envs/text.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("score_captions.py"),
         corpus=section("corpus"),
@@ -135,8 +135,8 @@ rule choose_lambda:
         "../../envs/text.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         **{"lambda": json.dumps(LAMBDA)},
         code=code("choose_lambda.py"),
@@ -162,11 +162,12 @@ rule draw_training:
         "logs/draw_training.log",
     benchmark:
         "benchmarks/draw_training.tsv"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_training.py"),
     script:
@@ -187,11 +188,12 @@ rule draw_lambda:
         "logs/draw_lambda.log",
     benchmark:
         "benchmarks/draw_lambda.tsv"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_lambda.py"),
     script:
@@ -221,8 +223,8 @@ rule draw_captions:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_captions.py"),
     script:

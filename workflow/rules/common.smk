@@ -64,7 +64,9 @@ try:
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if os.path.dirname(videos) == WORLDS.get(purpose) else []
-        VIDEO_STAMP[purpose] = json.dumps(None if RENDERED[purpose] else video_stamp(videos))
+        # Only the plan asks for it: a job does not look at a million videos before it starts.
+        planning = workflow.is_main_process and not RENDERED[purpose]
+        VIDEO_STAMP[purpose] = json.dumps(video_stamp(videos) if planning else None)
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
@@ -88,6 +90,15 @@ wildcard_constraints:
     concepts="broden|actions|combined|shuffled",
     level=r"0\.\d+",
     preset="paper|centred|t|joint",
+
+
+def per_attempt(amount):
+    """A resource that grows with every further attempt at a job, where the profile has retries."""
+
+    def grown(wildcards, attempt):
+        return amount * attempt
+
+    return grown
 
 
 def section(name):

@@ -46,8 +46,8 @@ rule import_corpus:
     conda:
         "../../envs/text.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("import_corpus.py"),
         corpus=lookup(dpath="{use}/corpus", within=IMPORTS),

@@ -75,8 +75,8 @@ rule draw_crops:
         "../../envs/plot.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("draw_crops.py"),
         # The third world after that of puppets.seed.
@@ -103,8 +103,8 @@ rule train_dissected_network:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("train_dissected_network.py"),
@@ -134,8 +134,8 @@ rule annotate_crops:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         code=code("annotate_crops.py"),
         regions=json.dumps(DISSECTION["regions"], sort_keys=True),
@@ -164,8 +164,8 @@ rule build_action_regions:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         code=code("build_action_regions.py"),
         regions=json.dumps(DISSECTION["regions"], sort_keys=True),
@@ -190,8 +190,8 @@ rule score_regions:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         code=code("score_regions.py"),
         annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
@@ -213,8 +213,8 @@ rule write_broden:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         code=code("write_broden.py"),
     script:
@@ -234,8 +234,8 @@ rule write_actions:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         code=code("write_actions.py"),
     script:
@@ -257,8 +257,8 @@ rule dissect_layer:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(480),
         gpu=1,
     params:
         code=code("dissect_layer.py"),
@@ -323,8 +323,8 @@ rule score_dissection:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code("score_dissection.py"),
         dissections=json.dumps(DISSECTED),
@@ -383,8 +383,8 @@ rule draw_dissection:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code("draw_dissection.py"),
         model=MODEL,
@@ -422,8 +422,8 @@ rule explain_mistakes:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("explain_mistakes.py"),
         model=MODEL,

@@ -68,8 +68,8 @@ rule sample_frames:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
     params:
         code=code("sample_frames.py"),
         frames=lookup(dpath="{use}", within=FRAMES),
@@ -102,8 +102,8 @@ rule gather_frames:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(240),
     params:
         code=code("gather_frames.py"),
     script:
@@ -123,8 +123,8 @@ rule train_backbone:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=per_attempt(6000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("train_backbone.py"),
@@ -148,8 +148,8 @@ rule extract_features:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(480),
         gpu=1,
     params:
         code=code("extract_features.py"),
@@ -180,8 +180,8 @@ rule gather_features:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(120),
     params:
         code=code("gather_features.py"),
     script:

@@ -50,8 +50,8 @@ rule train_action_networks:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(480),
         gpu=1,
     params:
         code=code("train_action_networks.py"),
@@ -91,8 +91,8 @@ rule ground_clips:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("ground_clips.py"),
@@ -119,8 +119,8 @@ rule score_pointing:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("score_pointing.py"),
         corpus=GROUNDING_CORPUS,
@@ -153,8 +153,8 @@ rule score_concatenated:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("score_concatenated.py"),
         steps=STEPS,
@@ -177,8 +177,8 @@ rule probe_method:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
     params:
         code=code("probe_method.py"),
         steps=STEPS,
@@ -213,8 +213,8 @@ rule score_benchmark:
     conda:
         "../../envs/explain.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(20),
     params:
         code=code("score_benchmark.py"),
         corpus=GROUNDING_CORPUS,
@@ -243,8 +243,8 @@ rule score_gradcam:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
     params:
         code=code("score_gradcam.py"),
         steps=STEPS,
@@ -284,8 +284,8 @@ rule draw_strips:
     conda:
         "../../envs/explain.yaml"
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(20),
     params:
         code=code("draw_strips.py"),
         steps=STEPS,

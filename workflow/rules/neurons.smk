@@ -52,8 +52,8 @@ rule read_neurons:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("read_neurons.py"),
         captioner=captioner_settings,
@@ -79,8 +79,8 @@ rule score_interpretability:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("score_interpretability.py"),
         evaluation=section("evaluation"),
@@ -105,8 +105,8 @@ rule trace_neurons:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("trace_neurons.py"),
         neurons=section("neurons"),
@@ -132,8 +132,8 @@ rule draw_activations:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_activations.py"),
     script:
@@ -160,8 +160,8 @@ rule draw_neurons:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_neurons.py"),
     script:
@@ -187,11 +187,12 @@ rule draw_tradeoff:
         "logs/draw_tradeoff.log",
     benchmark:
         "benchmarks/draw_tradeoff.tsv"
+    localrule: True
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_tradeoff.py"),
     script:

@@ -61,8 +61,8 @@ rule choose_cases:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
         gpu=1,
     params:
         code=code("choose_cases.py"),
@@ -97,8 +97,8 @@ rule correct_cases:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("correct_cases.py"),
@@ -128,8 +128,8 @@ rule score_refinement:
         "../../envs/text.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("score_refinement.py"),
         evaluation=section("evaluation"),
@@ -156,8 +156,8 @@ rule draw_refinement:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_refinement.py"),
     script:
@@ -195,8 +195,8 @@ rule refine_captioner:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
         gpu=1,
     params:
         code=code("refine_captioner.py"),

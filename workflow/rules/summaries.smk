@@ -39,8 +39,8 @@ rule render_aviary:
         "../../envs/plot.yaml"
     threads: 8
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         code=code("render_aviary.py"),
         aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
@@ -63,8 +63,8 @@ rule draw_aviary:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_aviary.py"),
         aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
@@ -85,8 +85,8 @@ rule crop_images:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("crop_images.py"),
         crop=json.dumps(SUMMARIES["crop"], sort_keys=True),
@@ -112,8 +112,8 @@ rule train_classifier:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(240),
         gpu=1,
     params:
         code=code("train_classifier.py"),
@@ -137,8 +137,8 @@ rule read_activations:
         "../../envs/explain.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("read_activations.py"),
@@ -171,8 +171,8 @@ rule mine_attributes:
     conda:
         "../../envs/text.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
     params:
         code=code("mine_attributes.py"),
         attributes=json.dumps(SUMMARIES["attributes"], sort_keys=True),
@@ -194,8 +194,8 @@ rule filter_attributes:
     conda:
         "../../envs/explain.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code("filter_attributes.py"),
     script:
@@ -254,8 +254,8 @@ rule score_summaries:
         "../../envs/explain.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(120),
     params:
         code=code("score_summaries.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
@@ -314,8 +314,8 @@ rule draw_summaries:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code("draw_summaries.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
@@ -355,8 +355,8 @@ rule score_faithfulness:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(60),
     params:
         code=code("score_faithfulness.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),

@@ -33,8 +33,8 @@ rule mine_topics:
     conda:
         "../../envs/text.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("mine_topics.py"),
         topics=section("topics"),

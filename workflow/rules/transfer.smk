@@ -31,8 +31,8 @@ rule transfer_actions:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("transfer_actions.py"),
@@ -65,8 +65,8 @@ rule score_transfer:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("score_transfer.py"),
         corpus=json.dumps(config["transfer"]["corpus"], sort_keys=True),

@@ -29,8 +29,8 @@ rule encode_untrimmed:
         "../../envs/torch.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(480),
         gpu=1,
     params:
         code=code("encode_untrimmed.py"),
@@ -67,8 +67,8 @@ rule score_untrimmed:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
     params:
         code=code("score_untrimmed.py"),
         name=json.dumps(GROUNDING["untrimmed"]["corpus"]["name"]),

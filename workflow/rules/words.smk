@@ -44,8 +44,8 @@ rule train_word_network:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(480),
         gpu=1,
     params:
         code=code("train_word_network.py"),
@@ -80,8 +80,8 @@ rule caption_by_words:
     conda:
         "../../envs/torch.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
         gpu=1,
     params:
         code=code("caption_by_words.py"),
@@ -114,8 +114,8 @@ rule score_word_captions:
     conda:
         "../../envs/text.yaml"
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(30),
     params:
         code=code("score_word_captions.py"),
         corpus=json.dumps(WORD_CORPUS),
@@ -151,8 +151,8 @@ rule ground_phrases:
         "../../envs/torch.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
         gpu=1,
     params:
         code=code("ground_phrases.py"),
@@ -185,8 +185,8 @@ rule score_phrases:
     conda:
         "../../envs/text.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("score_phrases.py"),
         corpus=json.dumps(WORD_CORPUS),
@@ -212,8 +212,8 @@ rule draw_words:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_words.py"),
     script:

@@ -42,8 +42,8 @@ rule render_puppets:
         "../../envs/plot.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("render_puppets.py"),
         puppets=lookup(dpath="{world}", within=PUPPETS),
@@ -64,8 +64,8 @@ rule render_untrimmed:
         "../../envs/plot.yaml"
     threads: 8
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         code=code("render_untrimmed.py"),
         puppets=section("puppets"),
@@ -88,8 +88,8 @@ rule draw_puppets:
     conda:
         "../../envs/plot.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
     params:
         code=code("draw_puppets.py"),
         puppets=section("puppets"),

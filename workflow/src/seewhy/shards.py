@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,33 +64,34 @@ def gather_rows(shards: Sequence[str | Path], output: str | Path) -> None:
         InputError: a file is missing or damaged, or was made with other settings than the first;
             no file has a row; the disk is full.
     """
-    with ExitStack() as stack:
-        files = [stack.enter_context(open_hdf5(path, needs=("clip",))) for path in shards]
-        fields, attributes = _form(files[0])
-        for path, file in zip(shards, files, strict=True):
-            if _form(file) != (fields, attributes):
+    first, keys = None, []
+    for path in shards:  # one open file at a time: there may be more shards than a process can open
+        with open_hdf5(path, needs=("clip",)) as file:
+            fields, attributes = form = _form(file)
+            if first is not None and form != first:
                 raise InputError(
                     f"{path}: made with other settings than {shards[0]}; delete it and run again"
                 )
             lengths = {name: len(file[name]) for name in ("clip", *fields)}
             if len(set(lengths.values())) > 1:
                 raise InputError(f"{path}: {lengths} rows do not fit; delete it and run again")
-        keys = [key for file in files for key in file["clip"].asstr()[:]]
-        if not keys:
-            raise InputError(
-                f"{output}: none of the {len(shards)} shards has a clip that can be used; the "
-                "reports of the frames say why"
-            )
-        with whole_file(output) as temporary:
-            offsets = create_rows(temporary, keys, fields, attributes)
-            target = stack.enter_context(open(temporary, "r+b", buffering=0))
+            first = form
+            keys += file["clip"].asstr()[:].tolist()
+    if not keys:
+        raise InputError(
+            f"{output}: none of the {len(shards)} shards has a clip that can be used; the reports "
+            "of the frames say why"
+        )
+    with whole_file(output) as temporary:
+        at = create_rows(temporary, keys, fields, attributes)
+        with open(temporary, "r+b", buffering=0) as target:
             reserve_room(target.fileno())
-            for name in fields:
-                at = offsets[name]
-                for path, file in zip(shards, files, strict=True):
-                    for block in _blocks(path, file[name]):
-                        write_at(target.fileno(), block, at)
-                        at += len(block)
+            for path in shards:
+                with open_hdf5(path, needs=tuple(fields)) as file:
+                    for name in fields:
+                        for block in _blocks(path, file[name]):
+                            write_at(target.fileno(), block, at[name])
+                            at[name] += len(block)
 
 
 def gather_reports(reports: Sequence[str | Path], output: str | Path) -> None:
