@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 all test test-cluster report bench evidence lint setup
+.PHONY: table2 all test test-cluster test-conda report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
@@ -22,6 +22,9 @@ test: setup lint  ## all tests
 test-cluster: setup  ## the profile profiles/slurm on a Slurm of two nodes that is brought up here; root on Debian
 	pip install --quiet --editable '.[slurm]'
 	pytest -q tests/cluster
+
+test-conda: setup  ## the whole workflow in the environments of envs/, their pins installed anew by pip
+	STAND_IN=pip pytest -q tests/workflow/test_conda.py -o tmp_path_retention_policy=failed
 
 evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), kept in git beside the default's
 	snakemake all --configfile workflow/presets/evidence.yaml
