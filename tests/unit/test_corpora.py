@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from seewhy.corpora.canonical import check_table, read_table, schema, write_tables
+from seewhy.corpora.canonical import check_table, read_table, schema, table_parts, write_tables
 from seewhy.corpora.importing import import_corpus
 from seewhy.corpora.sources import SOURCES, source_files
 from seewhy.corpora.ucf11 import ACTIONS, GROUPS, VIDEOS
@@ -46,6 +46,22 @@ def test_a_table_that_breaks_the_form_is_refused_in_one_line(columns, message):
     with pytest.raises(InputError, match=message) as error:
         check_table(table(**columns), "clips", where="clips.csv")
     assert "\n" not in str(error.value)
+
+
+def test_a_table_in_parts_is_the_table_and_names_the_same_line(tmp_path):
+    with pytest.raises(InputError, match=r"clips\.csv: no such file; run the rule import_corpus"):
+        list(table_parts(tmp_path, "clips"))
+    count = 7
+    rows = [f"c{k},{'val' if k % 2 else 'train'},{k}.mp4,{k}" for k in range(count)]
+    (tmp_path / "clips.csv").write_text("\n".join(["clip,split,video,start", *rows]) + "\n")
+    parts = list(table_parts(tmp_path, "clips", rows=3))
+    assert [len(part) for part in parts] == [3, 3, 1]
+    pd.testing.assert_frame_equal(pd.concat(parts), read_table(tmp_path, "clips"))
+    rows[5] = "c5,val,5.mp4,soon"
+    (tmp_path / "clips.csv").write_text("\n".join(["clip,split,video,start", *rows]) + "\n")
+    for read in (read_table, lambda *given: list(table_parts(*given, rows=3))):
+        with pytest.raises(InputError, match="column start, line 7: the value 'soon' is not a num"):
+            read(tmp_path, "clips")
 
 
 def test_a_missing_column_is_named():

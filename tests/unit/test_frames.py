@@ -281,7 +281,7 @@ def test_a_full_disk_is_named_before_the_work_and_nothing_is_left(corpus, small_
 
 
 def test_a_disk_that_fills_up_while_rows_are_written(small_disk, monkeypatch):
-    monkeypatch.setattr("seewhy.video.resumable._reserve", lambda _: None)
+    monkeypatch.setattr("seewhy.video.resumable.reserve_room", lambda _: None)
     fields = {"x": ((300_000,), np.uint8)}
     settings = {"keys": list("abcdef"), "fields": fields, "attributes": {}, "made_from": None}
 

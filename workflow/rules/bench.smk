@@ -9,6 +9,7 @@ OUTPUTS:
     results/bench/grounding.json  excitation backprop against one forward pass and its peers
     results/bench/dissection.json counting for a dissection against a literal counter
     results/bench/summaries.json  filter attribute distributions against the dense product
+    results/bench/growth.json     steps on 1, 10 and 100 times the default's clips
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
@@ -27,6 +28,7 @@ rule bench:
                 "grounding",
                 "dissection",
                 "summaries",
+                "growth",
                 "workflow",
             ],
         ),
@@ -137,6 +139,24 @@ rule bench_summaries:
         code=code("bench_summaries.py"),
     script:
         "../scripts/bench_summaries.py"
+
+
+rule bench_growth:
+    output:
+        "results/bench/growth.json",
+    log:
+        "logs/bench_growth.log",
+    conda:
+        "../../envs/torch.yaml"
+    threads: CORES
+    resources:
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(30),
+        disk_mb=20000,
+    params:
+        code=code("bench_growth.py"),
+    script:
+        "../scripts/bench_growth.py"
 
 
 rule bench_workflow:

@@ -7,6 +7,7 @@ a killed run can be taken up, see `seewhy.video.resumable`.
 from __future__ import annotations
 
 import csv
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -16,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from seewhy.corpora.canonical import SPLITS, read_table
+from seewhy.corpora.canonical import SPLITS, table_parts
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
@@ -87,10 +88,7 @@ def sample_frames(
             raise InputError(f"frames.{name}: {value!r} is not a whole number of at least 1")
     if fit not in FITS:
         raise InputError(f"frames.fit: {fit!r} is not one of {', '.join(FITS)}")
-    entries = corpus_entries(corpus_folder, split)
-    if shard:
-        own = shard.rows(len(entries))
-        entries = entries[own.start : own.stop]
+    entries = corpus_entries(corpus_folder, split, shard)
     settings = {"n": n, "size": size, "fit": fit, "split": split}
     rows = ResumableRows(
         output,
@@ -141,21 +139,26 @@ def sample_frames(
         rows.finish()
 
 
-def corpus_entries(corpus_folder: str | Path, split: str) -> list[Entry]:
-    """The clips of a split, in the order of the corpus.
+def corpus_entries(
+    corpus_folder: str | Path, split: str, shard: Shard | None = None
+) -> list[Entry]:
+    """The clips of a split, or of one shard of it, in the order of the corpus.
 
     Raises:
         InputError: an unknown split, one without clips, or a clip that ends before it starts.
     """
     if split not in SPLITS:
         raise InputError(f"split: {split!r} is not one of {', '.join(SPLITS)}")
-    table = read_table(corpus_folder, "clips")
-    table = table[table["split"] == split]
-    if table.empty:
+    total = sum(len(rows) for rows in _rows_of(corpus_folder, split))
+    if not total:
         raise InputError(f"{corpus_folder}/clips.csv: no clip has the split {split}")
+    own = shard.rows(total) if shard else range(total)
+    rows = itertools.chain.from_iterable(
+        part.itertuples(index=False) for part in _rows_of(corpus_folder, split)
+    )
     entries = [
         Entry(row.clip, row.video, _seconds(row.start), _seconds(row.end))
-        for row in table.itertuples(index=False)
+        for row in itertools.islice(rows, own.start, own.stop)
     ]
     for entry in entries:
         if (entry.start or 0) < 0 or (entry.end is not None and entry.end <= (entry.start or 0)):
@@ -164,6 +167,11 @@ def corpus_entries(corpus_folder: str | Path, split: str) -> list[Entry]:
                 f"{entry.end}; start must be at least 0 and end greater than start (seconds)"
             )
     return entries
+
+
+def _rows_of(corpus_folder: str | Path, split: str) -> Iterator[pd.DataFrame]:
+    for part in table_parts(corpus_folder, "clips"):
+        yield part[part["split"] == split]
 
 
 def _seconds(value: object) -> float | None:

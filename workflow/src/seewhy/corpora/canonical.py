@@ -5,11 +5,12 @@ The form itself (tables, columns, what each means) stands in ``canonical.yaml`` 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import importlib.resources
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from seewhy.files import whole_file
 
 SPLITS = ("train", "val", "test")
 _DTYPES = {"string": "string", "number": "Float64", "integer": "Int64", "boolean": "boolean"}
+_AS_TEXT = {"dtype": "string", "keep_default_na": False, "na_values": [""]}
 
 
 @functools.cache
@@ -54,6 +56,22 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
     return check_table(read_csv(path), name, where=str(path))
 
 
+def table_parts(folder: str | Path, name: str, *, rows: int = 20_000) -> Iterator[pd.DataFrame]:
+    """A required table, so many rows at a time: a job that needs few keeps no more in memory.
+
+    A key that is repeated in another part goes unnoticed; import_corpus has looked at the whole.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    path = Path(folder) / f"{name}.csv"
+    if not path.exists():
+        raise InputError(f"{path}: no such file; run the rule import_corpus")
+    with _read_csv_parts(path, rows) as parts:
+        for part in parts:
+            yield check_table(part, name, where=str(path), first=part.index[0])
+
+
 def empty_table(name: str) -> pd.DataFrame:
     """A table of the form without rows."""
     columns = schema()[name]["columns"]
@@ -85,6 +103,20 @@ def read_csv(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: not there, not a CSV file, or not UTF-8.
     """
+    with _csv_errors(path):
+        return pd.read_csv(path, **_AS_TEXT)
+
+
+@contextlib.contextmanager
+def _read_csv_parts(path: str | Path, rows: int) -> Iterator[Iterator[pd.DataFrame]]:
+    """The same, so many rows at a time."""
+    with _csv_errors(path), pd.read_csv(path, chunksize=rows, **_AS_TEXT) as parts:
+        yield parts
+
+
+@contextlib.contextmanager
+def _csv_errors(path: str | Path) -> Iterator[None]:
+    """Say in one line what is wrong with a CSV file that is about to be read."""
     try:
         with open(path, newline="", encoding="utf-8") as file:
             first = list(itertools.islice(csv.reader(file), 2))
@@ -93,7 +125,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
                 f"{path}: line 2 has {len(first[1])} fields for {len(first[0])} columns; put "
                 "quotes around a text with commas"
             )
-        return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        yield
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -102,8 +134,8 @@ def read_csv(path: str | Path) -> pd.DataFrame:
         ) from error
 
 
-def check_table(table: pd.DataFrame, name: str, *, where: str) -> pd.DataFrame:
-    """Return `table` with the form's column order and types.
+def check_table(table: pd.DataFrame, name: str, *, where: str, first: int = 0) -> pd.DataFrame:
+    """Return `table` with the form's column order and types, its rows numbered from `first`.
 
     Raises:
         InputError: a missing or unknown column, a value of the wrong type or outside the listed
@@ -123,12 +155,12 @@ def check_table(table: pd.DataFrame, name: str, *, where: str) -> pd.DataFrame:
         raise InputError(
             f"{where}: {' and '.join(wrong)}; the columns of {name} are {', '.join(columns)}"
         )
-    result = pd.DataFrame(index=range(len(table)))
+    result = pd.DataFrame(index=pd.RangeIndex(first, first + len(table)))
     for column, about in columns.items():
         if column not in table.columns:
             result[column] = pd.Series(pd.NA, index=result.index, dtype=_DTYPES[about["type"]])
             continue
-        values = _typed(table[column].reset_index(drop=True), about["type"], column, where)
+        values = _typed(table[column].set_axis(result.index), about["type"], column, where)
         if not about.get("optional") and values.isna().any():
             _complain(where, column, values.isna(), "is empty; fill it in")
         if "values" in about:
@@ -173,7 +205,8 @@ def _complain(
 ) -> None:
     row = int(bad.to_numpy(dtype=bool, na_value=False).argmax())
     value = f" {str(values.iloc[row])!r}" if values is not None else ""
-    raise InputError(f"{where}: column {column}, line {row + 2}: the value{value} {what}")
+    line = bad.index[row] + 2
+    raise InputError(f"{where}: column {column}, line {line}: the value{value} {what}")
 
 
 def _check_references(
