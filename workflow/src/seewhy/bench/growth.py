@@ -7,7 +7,6 @@ features that are read but were not computed here are zeros, which take no room 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import shutil
@@ -28,6 +27,7 @@ from seewhy.features import extract_features
 from seewhy.frames import sample_frames
 from seewhy.shards import Shard, gather_rows
 from seewhy.video.resumable import create_rows
+from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets import render_clips
 
 CLIPS = {"train": 1800, "val": 200, "test": 400}  # of the default corpus
@@ -143,11 +143,12 @@ def _zeros(path: Path, keys: Sequence[str], fields: dict[str, Any], *, lengths: 
 
 def _apart(work: Callable[..., Any], *given: Any) -> tuple[float, float]:
     """Seconds and largest memory, MB, of a call in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_measured, (work, given))
+    (found,) = in_order(_measured, [(work, given)], workers=2)  # one would be this process
+    return found
 
 
-def _measured(work: Callable[..., Any], given: tuple) -> tuple[float, float]:
+def _measured(call: tuple[Callable[..., Any], tuple]) -> tuple[float, float]:
+    work, given = call
     start = time.perf_counter()
     work(*given)
     seconds = time.perf_counter() - start
