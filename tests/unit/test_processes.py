@@ -106,7 +106,7 @@ def test_a_second_writer_waits_and_says_for_whom(tmp_path):
         assert line == "begun"
         with started(tmp_path, HOLDER, "0") as (second, line):
             assert line.startswith(f"data/x.h5: process {first.pid} on ")
-            assert "is still at work on it; this job begins when that one ends" in line
+            assert "is at work on it; this job begins when that one ends" in line
             time.sleep(0.3)
             assert second.poll() is None
             first.kill()

@@ -94,8 +94,8 @@ def _wait(file: int, output: str | Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             log.warning(
-                "%s: process %s, of an earlier run, is still at work on it; this job begins when "
-                "that one ends (kill it if you need not wait)",
+                "%s: process %s, of another run, is at work on it; this job begins when that one "
+                "ends (kill it if you need not wait)",
                 output,
                 os.pread(file, 100, 0).decode() or "(unknown)",
             )
