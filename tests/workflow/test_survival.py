@@ -148,7 +148,7 @@ def begin_life(folder, target):
 def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, target):
     _, expected, seconds = unbroken
     command = DVC if target == "dvc" else SNAKEMAKE
-    seconds *= 2.5 if target == "dvc" else 1  # it does whole stages again
+    seconds *= 1.8 if target == "dvc" else 1  # it does whole stages again
     kills = max(len(STROKES[target]), KILLS // len(STROKES))
     chance = random.Random(f"{SEED} {target}")
     done, life = 0, 0
@@ -173,7 +173,7 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
                 if process.poll() is None:
                     os.killpg(process.pid, KILL)
             output = (folder / "output.txt").read_text()
-            if struck is None:
+            if struck is None or process.returncode == 0:  # it was done, or as good as done
                 assert process.returncode == 0, output
                 break
             done += 1
@@ -320,31 +320,45 @@ def test_a_read_only_folder_is_named_and_left_as_it_is(unbroken, tmp_path, mount
     shutil.rmtree(folder / "results")
     mount(folder / "results", "size=50m")
     shutil.copytree(finished / "results", folder / "results", dirs_exist_ok=True)
-    (folder / "results/table2.csv").unlink()
+    for name in ("results/table2.csv", "results/captions/scores.csv"):
+        (folder / name).unlink()
     before = contents(folder)
     mount(folder / "results", "ro")
     output = snakemake(folder, "results/table2.csv", check=False)
-    assert re.search("results/.*Read-only file system", output)
+    assert "Read-only file system: 'results/" in output  # Snakemake itself says so
     assert contents(folder) == before
     mount(folder / "results", "rw")
     snakemake(folder, "results/table2.csv")
     assert contents(folder) == expected
 
 
+def fill(file, but=0):
+    """Write a file until the disk is full, but for so many bytes."""
+    with open(file, "wb") as out, contextlib.suppress(OSError):
+        while True:
+            os.write(out.fileno(), bytes(4096))
+    os.truncate(file, file.stat().st_size - but)
+
+
 @pytest.mark.slow
 def test_a_disk_on_which_all_lies_fills_up(unbroken, tmp_path, mount):
-    """Snakemake's own records and the logs find no room either."""
+    """First to the last byte, so that Snakemake cannot begin; then while captioners are trained."""
     finished, expected, _ = unbroken
-    folder = tmp_path / "disk"
-    mount(folder, "size=100m")
-    without(finished, folder / "checkout", f"{Path(MODEL).parent}/*", "results/captions/**/*.jsonl")
-    with open(folder / "fill", "wb") as file, contextlib.suppress(OSError):
-        while True:
-            os.write(file.fileno(), bytes(4096))
-    output = snakemake(folder / "checkout", *TARGETS, check=False)
-    assert "No space left on device" in output or "no space left on the device" in output
-    for name, digest in finished_contents(folder / "checkout").items():
-        assert expected[name] == digest
-    (folder / "fill").unlink()
-    snakemake(folder / "checkout", *TARGETS)
-    assert contents(folder / "checkout") == expected
+    disk, folder = tmp_path / "disk", tmp_path / "disk/checkout"
+    mount(disk, "size=100m")
+    made = [*(f"{part}/captioner/*" for part in ("models", "results/history", "results/captions"))]
+    made += ["results/captions/*.csv"]
+    without(finished, folder, *made, "results/table2.csv", "results/figures/captions.png")
+    whole = finished_contents(folder)
+    for but, message in (
+        (0, "No space left on device"),
+        (240_000, r"error: \.resume/.*: no space"),
+    ):
+        fill(disk / "fill", but)
+        output = snakemake(folder, *TARGETS, check=False)
+        assert re.search(message, output), output
+        assert finished_contents(folder) == whole
+        (disk / "fill").unlink()
+    snakemake(folder, *TARGETS)
+    assert contents(folder) == expected
+    assert unfinished(folder) == []
