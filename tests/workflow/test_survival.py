@@ -81,6 +81,8 @@ def start(folder, command):
         stdout=open(folder / "output.txt", "w"),
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        # Whoever starts the tests in the background may have told them to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -155,6 +157,7 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
     print(f"{target}: seed {SEED}, {kills} kills")
     while done < kills:
         life += 1
+        assert life <= kills + 3, "the kills come too late, or do nothing"
         folder = tmp_path / f"life{life}"
         begin_life(folder, target)
         while True:
