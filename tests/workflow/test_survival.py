@@ -176,6 +176,12 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
                 if process.poll() is None:
                     os.killpg(process.pid, KILL)
             output = (folder / "output.txt").read_text()
+            if (
+                "Unable to read RWLock-file" in output
+            ):  # DVC writes it in place: cut short by a kill
+                (folder / ".dvc/tmp/rwlock").unlink()
+                print("  DVC's .dvc/tmp/rwlock was cut short, and is deleted")
+                continue
             if struck is None or process.returncode == 0:  # it was done, or as good as done
                 assert process.returncode == 0, output
                 break
