@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: table2 all test test-cluster test-conda report bench evidence lint setup
+.PHONY: table2 all test test-cluster test-conda test-survival report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
@@ -25,6 +25,9 @@ test-cluster: setup  ## the profile profiles/slurm on a Slurm of two nodes that 
 
 test-conda: setup  ## the whole workflow in the environments of envs/, their pins installed anew by pip
 	STAND_IN=pip pytest -q tests/workflow/test_conda.py -o tmp_path_retention_policy=failed
+
+test-survival: setup  ## the workflow killed 24 times, at moments drawn anew with SEEWHY_KILL_SEED=2, 3, …
+	SEEWHY_KILLS=$${SEEWHY_KILLS:-24} pytest -q -s tests/workflow/test_survival.py
 
 evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), kept in git beside the default's
 	snakemake all --configfile workflow/presets/evidence.yaml

@@ -16,8 +16,13 @@ from seewhy.corpora.sources import SOURCES, source_files, video_stamp
 from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
+from seewhy.processes import end_with_parent
 from seewhy.settings import check_settings
 from seewhy.vision import check_weights
+
+# DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
+if "DVC_STAGE" in os.environ:
+    end_with_parent()
 
 SPLITS = ["train", "val", "test"]
 # What the corpora are for, and the world that each is by default.

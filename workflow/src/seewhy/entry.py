@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.processes import end_with_parent, sole_writer
 
 
 @contextlib.contextmanager
 def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
-    """Set up logging and threads for one job and yield its settings.
+    """Set up logging and threads for one job, keep others off its outputs, yield its settings.
 
     Args:
         snakemake: the object that Snakemake puts into a script's namespace.
@@ -30,6 +31,9 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
         ``{name: value}`` of the rule's ``params``, each decoded from JSON, and `resume`, the folder
         for unfinished work: outside of every output, since DVC empties those before it runs a stage
         again, and another one whenever the code has changed.
+
+    The job ends when Snakemake is killed; where it cannot notice (behind a shell, on another
+    machine), the same job of the next run waits for it.
 
     An `InputError` ends the job with exit status 1 and one line, ``error: …``, on standard error
     and in the rule's log; any other exception keeps its traceback.
@@ -45,7 +49,9 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
         sys.modules["torch"].set_num_threads(snakemake.threads)
     try:
         settings = {name: json.loads(value) for name, value in snakemake.params.items()}
-        yield {**settings, "resume": Path(".resume", settings["code"])}
+        end_with_parent()
+        with sole_writer(snakemake.output[0], Path(".resume", "locks")):
+            yield {**settings, "resume": Path(".resume", settings["code"])}
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -21,28 +22,40 @@ import h5py
 from seewhy.errors import InputError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextlib.contextmanager
 def explain_write_errors(path: str | Path) -> Iterator[None]:
     """Turn a full or read-only disk into an `InputError` that names `path`.
 
-    HDF5 reports a full disk as an ``OSError`` without ``errno``, hence the look at the text.
+    Libraries report a full disk in their own ways: safetensors by an exception of its own, torch
+    by one in whose handling the real one was lost.
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        code, text = getattr(error, "errno", None), str(error)
-        if code in _NO_ROOM or "No space left" in text or "file write failed" in text:
+    except InputError:
+        raise
+    except Exception as error:
+        if _NO_ROOM.intersection(_codes(error)) or "No space left" in str(error):
             raise InputError(
                 f"{path}: no space left on the device; free some space (the output was not "
                 "written) and run the same command again"
             ) from error
-        if code in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        code = getattr(error, "errno", None)
+        if code in _DENIED:
             raise InputError(
                 f"{path}: cannot be written ({os.strerror(code)}); make its folder writable"
             ) from error
         raise
+
+
+def _codes(error: BaseException | None) -> Iterator[int]:
+    """Error numbers of `error` and of what led to it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            yield error.errno
+        error = error.__cause__ or error.__context__
 
 
 def partial_path(path: str | Path) -> Path:
@@ -100,6 +113,55 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+class _Patient(io.FileIO):
+    """A file that remembers the first failed write and says nothing until it is closed."""
+
+    failure: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        view = memoryview(content).cast("B")
+        length = len(view)
+        try:
+            while view:
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.failure = self.failure or error
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self.failure = self.failure or error
+            return self.tell() if size is None else size
+
+
+@contextlib.contextmanager
+def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
+    """Open a new HDF5 file for writing, for a disk that may fill up.
+
+    HDF5 cannot bear a write that fails: it leaks what is open, and often ends the process by a
+    segmentation fault. So the failure is kept from it, and raised at the end.
+
+    Args:
+        path: the file.
+        options: of :class:`h5py.File`.
+
+    Raises:
+        OSError: a write failed, for want of space, say.
+    """
+    with _Patient(path, "w+") as raw:
+        try:
+            with h5py.File(raw, "w", **options) as file:
+                yield file
+        except Exception as error:
+            if raw.failure:  # the rest follows from it
+                raise raw.failure from error
+            raise
+        if raw.failure:
+            raise raw.failure
 
 
 @contextlib.contextmanager

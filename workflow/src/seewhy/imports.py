@@ -15,8 +15,8 @@ from pathlib import Path
 import seewhy
 
 ROOT = Path(seewhy.__file__).parent
-# Modules that cannot change what a rule writes, only what it says while it runs.
-_SAYING = {"entry.py", "errors.py", "progress.py"}
+# Modules that cannot change what a rule writes, only what it says while it runs, and when it ends.
+_SAYING = {"entry.py", "errors.py", "processes.py", "progress.py"}
 
 
 def package_files(script: str | Path) -> list[str]:

@@ -65,10 +65,10 @@ class Unfinished:
             more: tensors, numbers, and lists and dicts of them.
         """
         parts = {name: part.state_dict() for name, part in self.parts.items()}
-        with whole_file(self.path) as temporary:
-            torch.save(
-                {"key": self.key, "parts": parts, "more": {"history": history, **more}}, temporary
-            )
+        saved = {"key": self.key, "parts": parts, "more": {"history": history, **more}}
+        # An open file and not its name: torch would not say why a write failed.
+        with whole_file(self.path) as temporary, open(temporary, "wb") as file:
+            torch.save(saved, file)
 
     def discard(self) -> None:
         """The output is written: there is nothing left to take up."""

@@ -23,7 +23,7 @@ from seewhy.captioning.interpretability import (
 from seewhy.captioning.interpreter import fit_interpreter
 from seewhy.captioning.reading import prefer
 from seewhy.corpora.canonical import SPLITS
-from seewhy.files import whole_file
+from seewhy.files import create_hdf5, whole_file
 
 
 def trace_neurons(
@@ -71,7 +71,7 @@ def trace_neurons(
         V[:, :, neuron.clip(min=0)].cpu() * named for _, V, _ in encode(captioner, files["test"])
     ]
     test = files["test"]
-    with whole_file(output) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(output) as temporary, create_hdf5(temporary) as file:
         file.create_dataset("clip", data=test.clips, dtype=h5py.string_dtype())
         file["lengths"] = test.lengths
         file["means"] = read["test"].means.numpy()

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, read_json, whole_file
+from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file
 
 KINDS = ("instance", "class", "part", "colour", "texture", "stuff")
 SURROUNDINGS = "surroundings"
@@ -66,7 +66,7 @@ class TruthWriter:
     def __enter__(self) -> TruthWriter:
         temporary = self._stack.enter_context(whole_file(self._path))
         temporary.unlink(missing_ok=True)
-        self._file = self._stack.enter_context(h5py.File(temporary, "w", libver="latest"))
+        self._file = self._stack.enter_context(create_hdf5(temporary, libver="latest"))
         for group, columns in _COLUMNS.items():
             for name, (shape, dtype) in columns.items():
                 self._file.create_dataset(
@@ -347,7 +347,7 @@ def refer_truth(path: str | Path, elsewhere: str | Path) -> None:
         path: the file to write.
         elsewhere: the file with the truth: absolute, or relative to the working directory.
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(path) as temporary, create_hdf5(temporary) as file:
         file.attrs[_ELSEWHERE] = str(elsewhere)
 
 

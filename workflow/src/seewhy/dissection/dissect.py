@@ -46,7 +46,7 @@ from seewhy.dissection.reading import Reading
 from seewhy.dissection.sets import Concepts
 from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
@@ -504,7 +504,7 @@ def write_dissection(path: str | Path, found: Dissection) -> None:
     """Write a dissection as HDF5: names, categories, the arrays under their names, counts and
     compositions as groups, and `about` as an attribute, in JSON.
     """
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(path) as temporary, create_hdf5(temporary) as file:
         text = h5py.string_dtype()
         file.create_dataset("names", data=np.array(found.names, object), dtype=text)
         file.create_dataset("categories", data=np.array(found.categories, object), dtype=text)

@@ -21,14 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
 
 from seewhy.device import choose_device
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.clips import ClipFile
 from seewhy.grounding.items import Regions, Scenery, items_of
@@ -76,7 +75,7 @@ def ground_clips(
     file = ClipFile(frames)
     items = items_of(corpus, file, network.classes)
     targets = torch.tensor([network.index(action) for action in items["action"]])
-    with whole_file(maps_path) as temporary, h5py.File(temporary, "w") as out:
+    with whole_file(maps_path) as temporary, create_hdf5(temporary) as out:
         out.attrs.update(method=method, layer=layer, steps=steps)
         data = None
         with progress(what=method, total=len(items), unit="item") as bar:

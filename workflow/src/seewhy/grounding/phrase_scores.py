@@ -19,7 +19,6 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
@@ -27,7 +26,7 @@ from torch import Tensor
 
 from seewhy.captioning.predictions import read_predictions
 from seewhy.device import choose_device
-from seewhy.files import whole_file
+from seewhy.files import create_hdf5, whole_file
 from seewhy.grounding.caption_guided import caption_guided_saliency
 from seewhy.grounding.chain import Chain
 from seewhy.grounding.checkpoint import load_word_network
@@ -124,7 +123,7 @@ def _keep_examples(
     partners = partners_of(asks.phrases)
     order = sorted(range(len(partners)), key=lambda number: not partners[number])
     clips = list(dict.fromkeys(asks.phrases[number].clip for number in order))[:EXAMPLES]
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as out:
+    with whole_file(path) as temporary, create_hdf5(temporary) as out:
         for clip in clips:
             numbers = [k for k, phrase in enumerate(asks.phrases) if phrase.clip == clip]
             pictures = file.steps([asks.phrases[numbers[0]].row], steps)

@@ -22,6 +22,7 @@ import torch
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import (
+    create_hdf5,
     explain_write_errors,
     input_stamp,
     open_hdf5,
@@ -192,7 +193,7 @@ class _Parts:
         return self._path(row).exists()
 
     def write(self, row: int, **values: np.ndarray | float) -> None:
-        with whole_file(self._path(row)) as temporary, h5py.File(temporary, "w") as file:
+        with whole_file(self._path(row)) as temporary, create_hdf5(temporary) as file:
             for name, value in values.items():
                 file[name] = value
 
@@ -223,7 +224,7 @@ def _gather(
 ) -> None:
     offsets = np.concatenate([[0], np.cumsum([parts.frames(row) for row in rows])]).astype(np.int64)
     width = parts.read(rows[0])["features"].shape[1]
-    with whole_file(output) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(output) as temporary, create_hdf5(temporary) as file:
         file.attrs.update(settings)
         file.create_dataset("clip", data=clips, dtype=h5py.string_dtype())
         file["offsets"] = offsets

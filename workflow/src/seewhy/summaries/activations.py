@@ -33,7 +33,7 @@ from seewhy.device import choose_device
 from seewhy.dissection.hooks import linear_layer, require_maps
 from seewhy.dissection.layers import Reached, outputs_of
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.modes import evaluating
 from seewhy.progress import progress
 
@@ -124,7 +124,7 @@ def read_activations(
             f"{len(classes)} names of classes for {last.out_features} outputs; give one each"
         )
     places = _places(images, name, rows)
-    with whole_file(output) as temporary, h5py.File(temporary, "w") as file:
+    with whole_file(output) as temporary, create_hdf5(temporary) as file:
         file.attrs["format"] = FORMAT
         file.attrs["about"] = json.dumps(
             {"layer": layer, "linear": linear, "network": network_digest(network)}, sort_keys=True

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import create_hdf5, open_hdf5, whole_file
 
 Array = np.ndarray
 
@@ -85,7 +85,7 @@ class FilterAttributes:
 
     def save(self, path: str | Path) -> None:
         """Write an HDF5 file."""
-        with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        with whole_file(path) as temporary, create_hdf5(temporary) as file:
             file.attrs["format"] = FORMAT
             for name in ("preset", "tagger", "network"):
                 file.attrs[name] = getattr(self, name)

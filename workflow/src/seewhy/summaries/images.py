@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from seewhy.corpora.canonical import read_table
 from seewhy.corpora.truth import Truth
 from seewhy.errors import InputError
-from seewhy.files import whole_file
+from seewhy.files import create_hdf5, whole_file
 from seewhy.frames import corpus_entries
 from seewhy.progress import progress
 
@@ -72,7 +72,7 @@ def crop_images(
     with (
         Truth(Path(corpus) / "truth.h5") as truth,
         whole_file(output) as temporary,
-        h5py.File(temporary, "w", libver="latest") as file,
+        create_hdf5(temporary, libver="latest") as file,
     ):
         known, names = set(truth.clips), truth.point_names
         _begin(file, size, names, classes)

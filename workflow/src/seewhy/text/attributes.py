@@ -29,7 +29,7 @@ from scipy import sparse
 
 from seewhy.corpora.canonical import SPLITS
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.progress import progress
 from seewhy.text.chunking import PAPER_RULES, Phrase, Rules, phrases_of, singular
 from seewhy.text.tagging import sentences_of, tagger_named
@@ -199,7 +199,7 @@ class Attributes:
 
     def save(self, path: str | Path) -> None:
         """Write everything as one HDF5 file; equal attributes give equal bytes."""
-        with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        with whole_file(path) as temporary, create_hdf5(temporary) as file:
             for name in ("names", "adjectives", "nouns", "images"):
                 file[name] = np.array(getattr(self, name), dtype=h5py.string_dtype())
             file["fitted"], file["captions"] = self.fitted, self.captions

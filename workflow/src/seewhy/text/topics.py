@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from gensim.corpora import Dictionary
 from gensim.parsing.preprocessing import STOPWORDS
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, read_json, whole_file, write_json
+from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file, write_json
 from seewhy.text.engines import Engine, engine_named
 from seewhy.text.tokens import tokenise
 
@@ -96,7 +95,7 @@ class Topics:
             }
             for name, row, indices in zip(self.names, self.topic_word, order, strict=True)
         ]
-        with whole_file(path.with_suffix(".h5")) as temporary, h5py.File(temporary, "w") as file:
+        with whole_file(path.with_suffix(".h5")) as temporary, create_hdf5(temporary) as file:
             file["topic_word"] = self.topic_word
             for name, value in self.engine.state().items():
                 file[f"engine/{name}"] = value

@@ -34,7 +34,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import explain_write_errors, unfinished_path, whole_file
+from seewhy.files import create_hdf5, explain_write_errors, unfinished_path, whole_file
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +96,7 @@ class ResumableRows:
         self._row_file = self._journal_file = -1
         with explain_write_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        with explain_write_errors(self._rows):  # not `path`: it may lie on another disk
             self._rows.parent.mkdir(parents=True, exist_ok=True)
             if not self._take_up():
                 self._begin()
@@ -114,7 +115,7 @@ class ResumableRows:
             values: for each field an array of the row's shape.
         """
         check = 0
-        with explain_write_errors(self.path):
+        with explain_write_errors(self._rows):
             for name, (shape, kind) in self.fields.items():
                 value = np.ascontiguousarray(values[name], dtype=kind).reshape(shape)
                 content = value.tobytes()
@@ -127,7 +128,7 @@ class ResumableRows:
 
     def leave_out(self, row: int, status: str, reason: str) -> None:
         """Record that a row cannot be made; the final file will not have it."""
-        with explain_write_errors(self.path):
+        with explain_write_errors(self._rows):
             self._note({"row": row, "left_out": [status, reason]})
         self._done.add(row)
         self.left_out.add(row)
@@ -278,7 +279,7 @@ def create_rows(
     Returns:
         for each field the place of its first byte in the file.
     """
-    with h5py.File(path, "w") as file:
+    with create_hdf5(path) as file:
         file.attrs.update(sorted(attributes.items()))
         file.create_dataset("clip", data=list(keys), dtype=h5py.string_dtype())
         for name, (shape, kind) in sorted(fields.items()):

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
 
+from seewhy.processes import end_with_parent
+
 Given, Result = TypeVar("Given"), TypeVar("Result")
 
 
@@ -19,13 +21,14 @@ def in_order(
     """Yield ``work(item)`` of each item in order, worked on by `workers` processes.
 
     No more than three results a worker are held at a time. One worker works in this process. A
-    worker that is killed raises `concurrent.futures.process.BrokenProcessPool`.
+    worker that is killed raises `concurrent.futures.process.BrokenProcessPool`; workers end with
+    this process, however it ends.
     """
     if workers == 1:
         yield from map(work, items)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with_parent) as pool:
         waiting: collections.deque[Future[Result]] = collections.deque()
         try:
             for item in items:

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from seewhy.errors import InputError, require_whole
-from seewhy.files import whole_file
+from seewhy.files import create_hdf5, whole_file
 from seewhy.progress import progress
 from seewhy.worlds.pool import in_order
 from seewhy.worlds.puppets import vocabulary as words
@@ -97,7 +97,7 @@ def draw_crops(
         for first in firsts
     ]
     bar = progress(what=f"drawing {split} crops", total=clips)
-    with whole_file(path) as temporary, h5py.File(temporary, "w", libver="latest") as file, bar:
+    with whole_file(path) as temporary, create_hdf5(temporary, libver="latest") as file, bar:
         _begin(file, size)
         offsets = [0]
         for job, rows in zip(
