@@ -1,11 +1,22 @@
-"""The one exception that a user is meant to read.
+"""The one exception that a user is meant to read, and what turns others into it.
 
 Every message is a single line that names the file, key or value at fault and what to do about it.
 The rule scripts print it without a traceback (:func:`seewhy.entry.rule`); a caller of the package
-catches it like any other ``ValueError``.
+catches it like any other ``ValueError``. Nothing here needs a package: Snakemake's own process
+reads it, in an environment with Snakemake alone.
 """
 
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
 from numbers import Integral
+from pathlib import Path
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class InputError(ValueError):
@@ -27,3 +38,36 @@ def require_whole(least: int, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
+
+
+@contextlib.contextmanager
+def explain_write_errors(path: str | Path) -> Iterator[None]:
+    """Turn a full or read-only disk into an `InputError` that names `path`.
+
+    Libraries report a full disk in their own ways: safetensors by an exception of its own, torch
+    by one in whose handling the real one was lost.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if _NO_ROOM.intersection(_codes(error)) or "No space left" in str(error):
+            raise InputError(
+                f"{path}: no space left on the device; free some space (the output was not "
+                "written) and run the same command again"
+            ) from error
+        code = getattr(error, "errno", None)
+        if code in _DENIED:
+            raise InputError(
+                f"{path}: cannot be written ({os.strerror(code)}); make its folder writable"
+            ) from error
+        raise
+
+
+def _codes(error: BaseException | None) -> Iterator[int]:
+    """Error numbers of `error` and of what led to it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            yield error.errno
+        error = error.__cause__ or error.__context__

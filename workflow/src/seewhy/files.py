@@ -7,7 +7,6 @@ killed or failed job never leaves half a file under the real name.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -19,43 +18,7 @@ from typing import Any
 
 import h5py
 
-from seewhy.errors import InputError
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
-_DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
-
-
-@contextlib.contextmanager
-def explain_write_errors(path: str | Path) -> Iterator[None]:
-    """Turn a full or read-only disk into an `InputError` that names `path`.
-
-    Libraries report a full disk in their own ways: safetensors by an exception of its own, torch
-    by one in whose handling the real one was lost.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        if _NO_ROOM.intersection(_codes(error)) or "No space left" in str(error):
-            raise InputError(
-                f"{path}: no space left on the device; free some space (the output was not "
-                "written) and run the same command again"
-            ) from error
-        code = getattr(error, "errno", None)
-        if code in _DENIED:
-            raise InputError(
-                f"{path}: cannot be written ({os.strerror(code)}); make its folder writable"
-            ) from error
-        raise
-
-
-def _codes(error: BaseException | None) -> Iterator[int]:
-    """Error numbers of `error` and of what led to it."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno is not None:
-            yield error.errno
-        error = error.__cause__ or error.__context__
+from seewhy.errors import InputError, explain_write_errors
 
 
 def partial_path(path: str | Path) -> Path:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from seewhy.files import explain_write_errors
+from seewhy.errors import explain_write_errors
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from seewhy.files import explain_write_errors, unfinished_path, whole_file
+from seewhy.errors import explain_write_errors
+from seewhy.files import unfinished_path, whole_file
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 
 from seewhy.device import autocast, choose_device, choose_precision
-from seewhy.errors import InputError
+from seewhy.errors import InputError, explain_write_errors
 from seewhy.files import (
     create_hdf5,
-    explain_write_errors,
     input_stamp,
     open_hdf5,
     read_json,

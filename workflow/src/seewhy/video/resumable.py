@@ -33,8 +33,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from seewhy.errors import InputError
-from seewhy.files import create_hdf5, explain_write_errors, unfinished_path, whole_file
+from seewhy.errors import InputError, explain_write_errors
+from seewhy.files import create_hdf5, unfinished_path, whole_file
 
 log = logging.getLogger(__name__)
 
