@@ -26,8 +26,8 @@ from seewhy.text.tokens import Vocabulary
 
 WORDS = ["cat", "dog", "walks", "sleeps", "animal", "flies"]
 PLAN = dict(
-    direction="contribution", weights="rectifier", dose=30.0, margin=0.5, parts=2, most=400.0,
-    threshold=0.1, mu=0.01, anchor=0.01, anchor_clips=2, steps=2, learning_rate=0.01,
+    direction="contribution", weights="neuron", dose=30.0, margin=0.5, parts=2, most=400.0,
+    threshold=0.1, rise=0.3, mu=0.01, anchor=0.01, anchor_clips=2, steps=2, learning_rate=0.01,
 )  # fmt: skip
 DECODING = {"beam": 2, "max_words": 4, "length_power": 1.0}
 COUNTS = {"train": 20, "val": 8, "test": 10}
@@ -180,7 +180,8 @@ def test_corrections_of_cases_are_recorded_and_scored(world):
         assert torch.equal(value, original[key])
     names = ("B-seed0.own", "I-seed0.own", "I-seed0.random")
     tabulate_refinement(
-        folder / "corpus", [folder / f"{name}.json" for name in names], folder / "table.csv",
+        folder / "corpus", folder / "topics.json",
+        [folder / f"{name}.json" for name in names], folder / "table.csv",
         resamples=100, confidence=0.9, seed=0,
     )  # fmt: skip
     table = pd.read_csv(folder / "table.csv").set_index("row")
@@ -206,7 +207,8 @@ def test_no_case_is_a_table_without_shares(world):
     correct_cases(opened(world), folder / "cases.csv", folder / "I-seed0.own.json",
                   in_turn=2)  # fmt: skip
     tabulate_refinement(
-        folder / "corpus", [folder / "I-seed0.own.json"], folder / "table.csv",
+        folder / "corpus", folder / "topics.json", [folder / "I-seed0.own.json"],
+        folder / "table.csv",
         resamples=100, confidence=0.9, seed=0,
     )  # fmt: skip
     row = pd.read_csv(folder / "table.csv").iloc[0]
@@ -238,8 +240,9 @@ def test_a_person_s_corrections_are_made_and_kept(world):
     assert table.loc[0, "after"] == now["test00003"]
     assert table.loc[0, "said"] == ("dog" in now["test00003"].split())
     old, new = (load_captioner(folder / f"{n}.safetensors")[0] for n in ("I-seed0", "refined"))
-    for name, value in new.state_dict().items():
-        assert torch.equal(value, old.state_dict()[name]) == ("rectifier" not in name)
+    assert new.shape.corrections == 2
+    for name, value in old.state_dict().items():
+        assert torch.equal(new.state_dict()[name], value)
 
 
 @pytest.mark.parametrize(
@@ -279,17 +282,14 @@ def test_a_missing_file_of_corrections_is_named(tmp_path):
         read_corrections(tmp_path / "corrections.yaml")
 
 
-def test_a_plan_that_a_captioner_does_not_admit_is_refused(world):
+@pytest.mark.parametrize(
+    "changes", [{"direction": "spoken"}, {"weights": "encoder", "dose": 1.0}], ids=str
+)
+def test_a_captioner_of_signed_features_is_refined_too(world, changes):
     folder, _ = world
     captioner, vocabulary, backbone = load_captioner(folder / "I-seed0.safetensors")
     signed = Captioner(CaptionerShape(**{**vars(captioner.shape), "features": "signed"}))
     save_captioner(folder / "I-seed0.safetensors", signed, vocabulary, backbone=backbone)
-    with pytest.raises(InputError, match="weights to encoder"):
-        opened(world)
-    refine(
-        world,
-        "- {clip: test00003, topics: [dog]}\n",
-        weights="encoder",
-        dose=1.0,
-        direction="contribution",
-    )
+    refine(world, "- {clip: test00003, topics: [dog]}\n", **changes)
+    refined = load_captioner(folder / "refined.safetensors")[0]
+    assert refined.shape.features == "signed"

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from seewhy.captioning import refining
 from seewhy.captioning.data import FeatureFile
-from seewhy.captioning.decode import beam_search
-from seewhy.captioning.model import Captioner, CaptionerShape
+from seewhy.captioning.decode import Caption, beam_search
+from seewhy.captioning.model import Captioner, CaptionerShape, frame_mask, mean_feature
 from seewhy.captioning.reading import Preferences
 from seewhy.captioning.refining import (
     Clips,
@@ -25,8 +26,8 @@ SHAPE = CaptionerShape(
     vocabulary=9, topics=3, cnn=6, encoder=4, embedding=3, decoder=5, attention=4, interpreter=7
 )
 PLAN = dict(
-    direction="contribution", weights="rectifier", dose="caption", margin=0.5, parts=2, most=60.0,
-    threshold=0.1, mu=0.01, anchor=0.5, anchor_clips=2, steps=3, learning_rate=0.01,
+    direction="contribution", weights="neuron", dose="caption", margin=0.5, parts=2, most=60.0,
+    threshold=0.1, rise=0.3, mu=0.01, anchor=0.5, anchor_clips=2, steps=3, learning_rate=0.01,
 )  # fmt: skip
 DECODING = {"beam": 3, "max_words": 6}
 
@@ -147,9 +148,11 @@ def refiner_of(captioner, made_features):
         if shape:
             own = Captioner(CaptionerShape(**{**vars(captioner.shape), **shape})).eval()
         own.requires_grad_(False)
-        return Refiner(
+        refiner = Refiner(
             own, (file, s), (file, s), RefinementPlan(**PLAN | changes), DECODING, seed=0
         )
+        refiner.files = file
+        return refiner
 
     return make
 
@@ -164,7 +167,25 @@ def word_that_a_push_brings(refiner, seen, direction):
     return next(iter(set(pushed.words) - set(before.words)), None)
 
 
-@pytest.mark.parametrize("weights", ["rectifier", "encoder"])
+def test_a_topic_is_spoken_of_where_the_captioner_s_own_caption_says_so(refiner_of, monkeypatch):
+    """With a decoder that says of each clip its strongest neuron."""
+
+    def strongest(captioner, V, lengths, **decoding):
+        return [Caption([int(v.argmax())], 0.0, None) for v in mean_feature(V, lengths)]
+
+    monkeypatch.setattr(refining, "beam_search", strongest)
+    refiner = refiner_of(direction="spoken")
+    clips = Clips(*next(refiner.files.batches([range(12)])))
+    V = refiner.captioner.encoder(*clips)
+    means = torch.stack([V[clip, : clips.lengths[clip]].mean(dim=0) for clip in range(12)])
+    best = means.argmax(dim=1)
+    words = best.unique()[:2].tolist()
+    own = (best == words[0]) | (best == words[1])
+    expected = means[own].mean(dim=0) - means.mean(dim=0)
+    torch.testing.assert_close(refiner.direction(0, words), expected)
+
+
+@pytest.mark.parametrize("weights", ["neuron", "encoder"])
 def test_the_dose_is_the_smallest_that_brings_the_word(refiner_of, weights):
     refiner = refiner_of(weights=weights, parts=1, steps=1)
     seen = some_clips(1)
@@ -185,7 +206,7 @@ def test_the_dose_is_the_smallest_that_brings_the_word(refiner_of, weights):
             for dose in [a for a in doses if a <= least * 1.0001][-2:]
         }
         for dose, other in fixed.items():
-            if weights == "rectifier":
+            if weights == "neuron":
                 refined = other.correct(seen, direction, [word]).encoder
                 caption = other.caption(refined, seen)[0]
             else:  # the dose is looked for before any weight has moved
@@ -196,20 +217,60 @@ def test_the_dose_is_the_smallest_that_brings_the_word(refiner_of, weights):
     assert tried >= 2, "no direction brought a word: the test means nothing"
 
 
-def test_a_correction_raises_the_seen_frames_by_the_dose_and_others_by_less(refiner_of):
-    refiner = refiner_of(dose=2.0, threshold=0.0, mu=1e-6, anchor=1e-3)
-    seen, direction = some_clips(1), torch.zeros(SHAPE.neurons)
-    direction[3] = 1.0
+def literal_likeness(refiner, encoder, train, seen, others):
+    """k^T x of the module's equation, frame by frame: of the frames seen, and of others."""
+
+    def read(clips):
+        x, hidden = encoder.read(*clips)
+        return [
+            np.append(torch.cat([x[clip, frame], hidden[clip, frame]]).double().numpy(), 1.0)
+            for clip in range(len(clips.lengths))
+            for frame in range(int(clips.lengths[clip]))
+        ]
+
+    frames, plan = read(train), refiner.plan
+    scale = np.sqrt(np.mean([x**2 for x in frames], axis=0))
+    frames, seen, others = (
+        [x / scale for x in some] for some in (frames, read(seen), read(others))
+    )
+    A = np.mean([np.outer(x, x) for x in seen], axis=0) + plan.mu * np.eye(len(scale))
+    A += plan.anchor * np.mean([np.outer(x, x) for x in frames], axis=0)
+    k = np.linalg.solve(A, np.mean(seen, axis=0))
+    k /= np.mean([k @ x for x in seen])
+    return [k @ x for x in seen], [k @ x for x in others]
+
+
+@pytest.mark.parametrize("features", ["relu", "signed"])
+def test_an_added_neuron_moves_frames_by_how_like_they_are_to_what_was_seen(refiner_of, features):
+    refiner = refiner_of(shape={"features": features}, dose=2.0, threshold=0.4, rise=0.5)
+    train = Clips(*next(refiner.files.batches([range(12)])))
+    seen, others = some_clips(1), some_clips(20, lengths=[5] * 10 + [3] * 10)
+    direction = torch.linspace(-1, 1, 2 * SHAPE.encoder)
     old, new = refiner.captioner.encoder, refiner.correct(seen, direction, []).encoder
-    change = (new.rectifier.weight - old.rectifier.weight).abs().sum(dim=1)
-    assert (change > 0).nonzero().flatten().tolist() == [3]
-    x = []
-    hook = old.rectifier.register_forward_pre_hook(lambda _, inputs: x.append(inputs[0]))
-    old(*seen), old(*some_clips(20))
-    hook.remove()
-    gain = [(new.rectifier(one) - old.rectifier(one))[..., 3] for one in x]
-    assert float(gain[0].mean()) == pytest.approx(2.0, rel=1e-4)
-    assert float(gain[1].abs().mean()) < 2.0
+    likeness = literal_likeness(refiner, old, train, seen, others)
+    fired = [np.clip((np.array(some) - 0.4) / 0.5, 0, 1) for some in likeness]
+    assert 0 < np.mean(fired[1] == 0) < 1, "all or none fires: the test means nothing"
+    for clips, g in ((seen, fired[0]), (others, fired[1])):
+        real = frame_mask(clips.lengths, 5)
+        expected = old(*clips)[real] + 2.0 * torch.from_numpy(g).float()[:, None] * direction
+        if features == "relu":
+            expected = expected.clamp(min=0)
+        torch.testing.assert_close(new(*clips)[real], expected, rtol=1e-4, atol=1e-5)
+        silent = torch.from_numpy(g == 0)
+        assert torch.equal(new(*clips)[real][silent], old(*clips)[real][silent])
+        assert not new(*clips)[~real].any()
+
+
+def test_added_neurons_add_up(captioner):
+    """A neuron pushes below zero and another one back: what counts is their sum."""
+    always = torch.zeros(captioner.encoder.reads + 1)
+    always[-1] = 1.0
+    down, up = -torch.ones(2 * SHAPE.encoder), 2 * torch.ones(2 * SHAPE.encoder)
+    clips = some_clips(2, lengths=[5, 3])
+    both = captioner.encoder.with_neuron(always, down).with_neuron(always, up)
+    real = frame_mask(clips.lengths, 5)
+    torch.testing.assert_close(both(*clips)[real], captioner.encoder(*clips)[real] + 1)
+    assert captioner.encoder.added is None
 
 
 def test_no_dose_leaves_the_encoder_as_it_is(refiner_of):
@@ -233,15 +294,12 @@ def test_what_the_dose_is_looked_for_on_is_what_the_refined_encoder_gives(
 
     monkeypatch.setattr(refiner, "_smallest", smallest)
     seen = some_clips(1, n=7, lengths=[5])
-    direction = torch.rand(refiner.captioner.shape.neurons)
-    direction[refiner.movable :] = 0
+    direction = torch.randn(refiner.movable)
     refined = refiner.correct(seen, direction, [4]).encoder
     with torch.no_grad():
         expected = refined(*seen.with_parts(2))
     torch.testing.assert_close(looked["V"], expected, rtol=1e-4, atol=1e-5)
-    d = refiner.direction(0)
-    assert d[: refiner.movable].any()
-    assert not d[refiner.movable :].any()
+    assert refiner.direction(0, [4]).shape == (refiner.movable,)
 
 
 def test_without_any_weight_the_least_of_the_exact_changes_is_taken():
@@ -261,7 +319,7 @@ def test_accepted_corrections_stay_while_others_follow(refiner_of):
         if accept:
             refiner.accept(correction, first)
         else:
-            refiner.captioner.encoder = correction.encoder
+            refiner.captioner.replace_encoder(correction.encoder)
         with torch.no_grad():
             before = refiner.captioner.encoder(*first)
             after = refiner.correct(second, d, []).encoder(*first)
@@ -284,12 +342,19 @@ def test_directions_are_weighted_mean_activations():
     s = torch.tensor([[1, 0], [1, 0], [0, 0]])
     found = Preferences(np.array([[2, 0], [0, 0], [1, 0]]), np.ones((3, 2)), np.array([2, 0]))
     contribution = torch.tensor([[0.5, 0.0], [-1.0, 0.0], [0.25, 0.0]])
-    by_share = topic_direction("contribution", 0, means, s, found, contribution)
+    said, never = torch.tensor([False, True, True]), torch.zeros(3, dtype=torch.bool)
+    by_share = topic_direction("contribution", 0, means, s, found, contribution, said)
     assert by_share.tolist() == [2.0, 0.0, 1.0]
-    named = topic_direction("named", 0, means, s, found, contribution)
+    named = topic_direction("named", 0, means, s, found, contribution, said)
     assert named.tolist() == [2.0, 0.0, 2.0]
     with pytest.raises(ValueError, match="no train clip"):
-        topic_direction("named", 1, means, s, found, contribution)
+        topic_direction("named", 1, means, s, found, contribution, said)
+    spoken = topic_direction("spoken", 1, means, s, found, contribution, said)
+    torch.testing.assert_close(spoken, torch.tensor([6.0, 4.5, 5.0]) - means.mean(dim=0))
+    had = topic_direction("spoken", 0, means, s, found, contribution, never)
+    torch.testing.assert_close(had, torch.tensor([2.0, 1.0, 2.0]) - means.mean(dim=0))
+    with pytest.raises(ValueError, match="no train clip"):
+        topic_direction("spoken", 1, means, s, found, contribution, never)
     shuffled = random_direction(torch.arange(8.0), 6, 3)
     assert sorted(shuffled[:6].tolist()) == [0, 1, 2, 3, 4, 5]
     assert shuffled[:6].tolist() != [0, 1, 2, 3, 4, 5]

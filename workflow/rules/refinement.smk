@@ -112,6 +112,7 @@ rule correct_cases:
 rule score_refinement:
     input:
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        topics="data/captioning/topics/topics.json",
         records=expand("results/refinement/{name}.json", name=CORRECTED),
     output:
         table=report(

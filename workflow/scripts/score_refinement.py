@@ -6,6 +6,7 @@ from seewhy.entry import rule
 with rule(snakemake) as settings:
     tabulate_refinement(
         Path(snakemake.input.corpus[0]).parent,
+        snakemake.input.topics,
         snakemake.input.records,
         snakemake.output.table,
         **settings["evaluation"],

@@ -92,8 +92,7 @@ def open_refiner(
         device: `auto`, `cpu` or `cuda`.
 
     Raises:
-        InputError: an unreadable file, features of another backbone, or a plan that this captioner
-            does not admit.
+        InputError: an unreadable file, or features of another backbone.
     """
     captioner, vocabulary, opened = load_for(captioner_path, *(features[split] for split in SPLITS))
     files = dict(zip(SPLITS, opened, strict=True))
@@ -103,15 +102,14 @@ def open_refiner(
         for split, file in files.items()
         if split != "test"
     }
-    settings = RefinementPlan(**plan)
-    if settings.weights == "rectifier" and captioner.encoder.rectifier is None:
-        raise InputError(
-            f"{captioner_path}: a captioner of signed features has no rectifier to refine; set "
-            "refinement.weights to encoder"
-        )
     captioner.to(choose_device(device)).requires_grad_(False)
     refiner = Refiner(
-        captioner, labelled["train"], labelled["val"], settings, dict(decoding), seed=seed
+        captioner,
+        labelled["train"],
+        labelled["val"],
+        RefinementPlan(**plan),
+        dict(decoding),
+        seed=seed,
     )
     return Opened(refiner, vocabulary, files, vectors)
 
@@ -224,8 +222,9 @@ def correct_cases(
             `topic`, `dose` (null: no dose made the captioner say it), the captions of its second
             half `before` and `after`, whether it is `corrected`, and `changed`, the captions of
             those other clips that are now captioned differently, with `gained`, those of them that
-            now name the topic and do not have it, and `without`, how many do not have it, `lost`,
-            those that have it and no longer name it, and `having`, how many named it before;
+            now name the topic and do not have it, and `without`, how many do not have it; of those
+            that have it, `helped`, those that name it only now, and `missing`, how many did not
+            before, `lost`, those that no longer name it, and `having`, how many did before;
             `in_turn`: what has `changed` after so many corrections one upon the other.
         in_turn: how many cases are corrected one upon the other (the paper: 20).
         control_for: what this function wrote for the same captioner and cases; then the same
@@ -247,8 +246,9 @@ def correct_cases(
     for number, case in enumerate(read_csv(cases_path).itertuples()):
         if case.clip not in file.clips or case.topic not in has.columns:
             raise InputError(f"{cases_path}: {case.clip}, {case.topic}: choose the cases again")
+        words = opened.words(case.words.split())
         try:
-            direction = refiner.direction(has.columns.get_loc(case.topic))
+            direction = refiner.direction(has.columns.get_loc(case.topic), words)
         except ValueError:  # with `direction: named`, a topic may have no neuron
             direction = None
         dose = None  # that of the plan
@@ -260,7 +260,7 @@ def correct_cases(
                 direction = random_direction(direction, refiner.movable, number)
         row = file.clips.index(case.clip)
         halves = everything.rows([row]).halves()
-        work.append((case, row, halves, opened.words(case.words.split()), direction, dose))
+        work.append((case, row, halves, words, direction, dose))
 
     def correct(
         seen: Clips, words: list[int], direction: torch.Tensor | None, dose: float | None
@@ -278,8 +278,10 @@ def correct_cases(
             now = refiner.caption(correction.encoder, everything)
         texts = opened.decode(now)
         others = [other for other in range(len(now)) if other != row]
-        lacking = [other for other in others if not has[case.topic].iloc[other]]
-        having = [o for o in others if has[case.topic].iloc[o] and says(whole[o], words)]
+        own = has[case.topic].to_numpy() > 0
+        lacking = [other for other in others if not own[other]]
+        having = [other for other in others if own[other] and says(whole[other], words)]
+        missing = [other for other in others if own[other] and not says(whole[other], words)]
         records.append(
             {
                 "clip": case.clip,
@@ -291,6 +293,8 @@ def correct_cases(
                 "changed": {file.clips[o]: texts[o] for o in others if texts[o] != before[o]},
                 "gained": sum(says(now[o], words) and not says(whole[o], words) for o in lacking),
                 "without": len(lacking),
+                "helped": sum(says(now[o], words) for o in missing),
+                "missing": len(missing),
                 "lost": sum(not says(now[o], words) for o in having),
                 "having": len(having),
                 "whole": texts[row],
@@ -392,7 +396,7 @@ def refine_captioner(
                     raise InputError(
                         f"the captioner has no word for {name!r}; add captions that name it"
                     )
-                direction = opened.refiner.direction(topic)
+                direction = opened.refiner.direction(topic, opened.words(words))
             except (InputError, ValueError) as error:
                 raise InputError(f"{where}: {error}") from None
             if (clip, topic) in [done[:2] for done in work]:

@@ -25,7 +25,8 @@ with Semantic Information*, CVPR 2017.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import copy
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -59,6 +60,7 @@ class CaptionerShape:
         decoder: hidden units of the decoder.
         attention: units of the attention, the length of :math:`w_a`.
         interpreter: hidden units of :math:`f`.
+        corrections: neurons that corrections have added to the encoder (:class:`AddedNeurons`).
     """
 
     vocabulary: int
@@ -73,13 +75,14 @@ class CaptionerShape:
     decoder: int = 512
     attention: int = 256
     interpreter: int = 256
+    corrections: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "motion", tuple(self.motion))  # a list in settings and files
         if self.features not in FEATURES:
             raise ValueError(f"features ({self.features}) must be one of {', '.join(FEATURES)}")
         for name, value in asdict(self).items():
-            least = 0 if name == "components" else 1
+            least = 0 if name in ("components", "corrections") else 1
             if isinstance(value, int) and not isinstance(value, bool) and value < least:
                 raise ValueError(f"{name} ({value}) must be at least {least}")
         if self.components > self.cnn:
@@ -93,6 +96,34 @@ class CaptionerShape:
     def neurons(self) -> int:
         """:math:`D_v`, the number of encoder neurons that eq. 9 reads."""
         return 2 * self.encoder + (self.cnn if self.concat_cnn else 0)
+
+
+class AddedNeurons(nn.Module):
+    """Neurons that corrections have added, each silent but where it is meant (:mod:`.refining`).
+
+    Of a frame they read x, what goes into the biLSTM and what comes out of it. Neuron j fires by
+    :math:`g_j = \\min(1, \\max(0, k_j^\\top [x, 1]))`, the difference of two ReLU neurons, and
+    moves the frame's feature by :math:`g_j d_j`. No training changes them.
+
+    Args:
+        reads: length of x.
+        moves: length of d, the features that can be moved.
+        count: number of neurons.
+    """
+
+    def __init__(self, reads: int, moves: int, count: int) -> None:
+        super().__init__()
+        self.register_buffer("keys", torch.zeros(count, reads + 1))
+        self.register_buffer("pushes", torch.zeros(count, moves))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What is read of frames [..., x] to how their features are moved, [..., moves]."""
+        return fires(x, self.keys) @ self.pushes
+
+
+def fires(x: Tensor, keys: Tensor) -> Tensor:
+    """How far added neurons fire, 0 to 1: x [..., r] and keys [j, r + 1] to [..., j]."""
+    return (x @ keys[:, :-1].T + keys[:, -1]).clamp(0, 1)
 
 
 class Encoder(nn.Module):
@@ -111,6 +142,10 @@ class Encoder(nn.Module):
             nn.Linear(2 * shape.encoder, 2 * shape.encoder) if shape.features == "relu" else None
         )
         self.concat_cnn = shape.concat_cnn
+        self.reads, self.movable = self.input.width + 2 * shape.encoder, 2 * shape.encoder
+        self.added = (
+            AddedNeurons(self.reads, self.movable, shape.corrections) if shape.corrections else None
+        )
 
     def forward(self, cnn: Tensor, lengths: Tensor) -> Tensor:
         """Encode clips.
@@ -122,22 +157,57 @@ class Encoder(nn.Module):
         Returns:
             V, [c, n, v]; zero past a clip's length.
         """
-        n = cnn.shape[1]
-        short = bool((lengths < n).any())
+        return self.features(cnn, lengths, *self.read(cnn, lengths))
+
+    def read(self, cnn: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What goes into the biLSTM, [c, n, width], and what comes out of it, [c, n, 2h]."""
         x = self.input(cnn)
         if self.training and self.dropout:
             x = x * F.dropout(torch.ones_like(x[:, :1]), self.dropout)
-        if short:
-            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            hidden, _ = pad_packed_sequence(
-                self._recur(packed), batch_first=True, total_length=n
-            )  # [c, n, 2h]
-        else:
-            hidden = self._recur(x)  # [c, n, 2h]
+        if not bool((lengths < cnn.shape[1]).any()):
+            return x, self._recur(x)
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        hidden, _ = pad_packed_sequence(
+            self._recur(packed), batch_first=True, total_length=cnn.shape[1]
+        )
+        return x, hidden
+
+    def features(
+        self,
+        cnn: Tensor,
+        lengths: Tensor,
+        x: Tensor,
+        hidden: Tensor,
+        push: Tensor | None = None,
+    ) -> Tensor:
+        """V from what was `read`, moved by the added neurons.
+
+        Args:
+            cnn, lengths: as in `forward`.
+            x, hidden: from `read`.
+            push: moves the features further, as one more neuron would; [c, n, 2h].
+        """
         V = hidden if self.rectifier is None else F.relu(self.rectifier(hidden))
+        pushes = [] if push is None else [push]
+        if self.added is not None:
+            pushes.append(self.added(torch.cat([x, hidden], dim=-1)))
+        if pushes:
+            V = V + sum(pushes)
+            V = V if self.rectifier is None else F.relu(V)
         if self.concat_cnn:
             V = torch.cat([V, cnn], dim=-1)
-        return V * frame_mask(lengths, n).unsqueeze(-1) if short else V
+        if not bool((lengths < cnn.shape[1]).any()):
+            return V
+        return V * frame_mask(lengths, cnn.shape[1]).unsqueeze(-1)
+
+    def with_neuron(self, key: Tensor, push: Tensor) -> Encoder:
+        """A copy with one more added neuron: its key [r + 1] and its push [2h]."""
+        bigger = copy.deepcopy(self)
+        old = self.added or AddedNeurons(self.reads, self.movable, 0).to(push)
+        bigger.added = AddedNeurons(self.reads, self.movable, len(old.keys) + 1)
+        bigger.added.keys = torch.cat([old.keys, key.to(old.keys).unsqueeze(0)])
+        bigger.added.pushes = torch.cat([old.pushes, push.to(old.pushes).unsqueeze(0)])
+        return bigger
 
     def _recur(self, x: Tensor | PackedSequence) -> Tensor | PackedSequence:
         """The biLSTM in single precision: under autocast cuDNN's would run in float16."""
@@ -261,6 +331,12 @@ class Captioner(nn.Module):
         self.decoder = Decoder(shape, dropout=dropout)
         self.interpreter = topic_perceptron(shape.neurons, shape.interpreter, shape.topics)
         self.encoder = Encoder(shape, dropout=input_dropout)
+
+    def replace_encoder(self, encoder: Encoder) -> None:
+        """Take a refined encoder in the place of its own."""
+        self.encoder = encoder
+        added = 0 if encoder.added is None else len(encoder.added.keys)
+        self.shape = replace(self.shape, corrections=added)
 
     def losses(
         self, cnn: Tensor, lengths: Tensor, words: Tensor, targets: Tensor, topics: Tensor | None

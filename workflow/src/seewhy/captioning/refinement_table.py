@@ -16,9 +16,11 @@ from seewhy.files import read_json, whole_file
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.seeds import over_seeds
+from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
 
-SHARES = ("corrected", "unanswered", "others changed", "false positives", "lost")
+SHARES = ("corrected", "kept", "unanswered", "others changed", "false positives", "helped",
+          "lost")  # fmt: skip
 SCORES = ("BLEU-4", "METEOR")
 PUBLISHED = {"cases": 20, "corrected": 17 / 20, "BLEU-4 before": 0.446, "METEOR before": 0.297,
              "BLEU-4 in turn": 0.449, "METEOR in turn": 0.298}  # fmt: skip
@@ -26,6 +28,7 @@ PUBLISHED = {"cases": 20, "corrected": 17 / 20, "BLEU-4 before": 0.446, "METEOR 
 
 def tabulate_refinement(
     corpus: str | Path,
+    topics: str | Path,
     records: Sequence[str | Path],
     table_path: str | Path,
     *,
@@ -35,10 +38,12 @@ def tabulate_refinement(
 ) -> None:
     """Write for each captioner, and the control, what became of its cases and of the test set.
 
-    Columns: `corrected`, the share of unseen halves that name the topic afterwards; `unanswered`,
-    the share of cases in which no dose made the captioner say it; `others changed`, the share of
-    the other clips that are captioned in other words; `false positives`, the share of those without
-    the topic that now name it, `lost`, that of those with the topic that named it and no longer do;
+    Columns: `corrected`, the share of unseen halves that name the topic afterwards; `kept`, of the
+    topics that their captions named before as some human does, the share that they still name;
+    `unanswered`, the share of cases in which no dose made the captioner say the topic; `others
+    changed`, the share of the other clips that are captioned in other words; `false positives`, the
+    share of those without the topic that now name it; of those with the topic, `helped`, the share
+    of those that did not name it and now do, and `lost`, that of those that did and no longer do;
     each the mean over training seeds (those with a case) with Student's interval. Then BLEU-4 and
     METEOR of the whole test set: `before` with its bootstrap interval over clips, `after` one
     correction, the mean over the cases, and after several `in turn`, as many as were `made`, with
@@ -47,6 +52,7 @@ def tabulate_refinement(
 
     Args:
         corpus: in canonical form.
+        topics: `topics.json`.
         records: JSON of `correct_cases`, ``<model>-seed<seed>.<neurons>.json``.
         table_path: CSV.
         resamples: bootstrap resamples of the clips.
@@ -64,8 +70,9 @@ def tabulate_refinement(
     references = references_of(corpus, "test")
     clips = [c for c in next(iter(networks["LSTM-I"].values()))["before"] if c in references]
     bootstrap = Bootstrap(resamples, confidence, seed)
+    words = TopicWords.load(topics).strict()
     shares = {
-        row: {number: _shares(record) for number, record in by_seed.items()}
+        row: {number: _shares(record, references, words) for number, record in by_seed.items()}
         for row, by_seed in networks.items()
     }
     rows = []
@@ -97,19 +104,33 @@ def tabulate_refinement(
         table.to_csv(temporary, index=False, float_format="%.4f")
 
 
-def _shares(record: Mapping[str, Any]) -> dict[str, float]:
+def _shares(
+    record: Mapping[str, Any],
+    references: Mapping[str, Sequence[str]],
+    words: Sequence[Sequence[str]],
+) -> dict[str, float]:
     others = max(1, len(record["before"]) - 1)
     by_case = [
         {
             "corrected": case["corrected"],
+            "kept": _kept(case, references.get(case["clip"], ()), words),
             "unanswered": case["dose"] is None,
             "others changed": len(case["changed"]) / others,
             "false positives": case["gained"] / max(1, case["without"]),
+            "helped": case["helped"] / case["missing"] if case["missing"] else math.nan,
             "lost": case["lost"] / case["having"] if case["having"] else math.nan,
         }
         for case in record["cases"]
     ]
     return {name: _mean(case[name] for case in by_case) for name in SHARES}
+
+
+def _kept(case: Mapping[str, Any], human: Sequence[str], words: Sequence[Sequence[str]]) -> float:
+    """Of topics that a caption named as some human does, the share that it still names."""
+    known = {word for text in human for word in tokenise(text)}
+    before, after = set(tokenise(case["before"])), set(tokenise(case["after"]))
+    right = [own for own in words if not before.isdisjoint(known.intersection(own))]
+    return _mean(float(not after.isdisjoint(own)) for own in right)
 
 
 def _mean(values: Iterable[float]) -> float:
