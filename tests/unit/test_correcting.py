@@ -20,7 +20,9 @@ from seewhy.captioning.correcting import (
 from seewhy.captioning.decode import caption_clips
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.captioning.refinement_table import tabulate_refinement
+from seewhy.captioning.tables import references_of
 from seewhy.errors import InputError
+from seewhy.scores.captions import CaptionScorer
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary
 
@@ -195,6 +197,16 @@ def test_corrections_of_cases_are_recorded_and_scored(world):
     assert row["BLEU-4 before low"] <= row["BLEU-4 before"] <= row["BLEU-4 before high"]
     assert table.loc["LSTM-I minus LSTM-B", "corrected"] == pytest.approx(row["corrected"])
     assert row["made"] == 2
+    human = references_of(folder / "corpus", "test")
+    scorer = CaptionScorer({case["clip"]: human[case["clip"]] for case in record["cases"]},
+                           meteor=None)  # fmt: skip
+    for when in ("before", "after"):
+        captions = {case["clip"]: case[when] for case in record["cases"]}
+        score = scorer.score(captions).corpus()["BLEU-4"]
+        assert row[f"BLEU-4 halves {when}"] == pytest.approx(score, abs=1e-4)
+    assert row["BLEU-4 halves change"] == pytest.approx(
+        row["BLEU-4 halves after"] - row["BLEU-4 halves before"], abs=2e-4
+    )
     assert row["BLEU-4 change low"] <= row["BLEU-4 change"] <= row["BLEU-4 change high"]
     assert row["BLEU-4 in turn"] == pytest.approx(
         row["BLEU-4 before"] + row["BLEU-4 change"], abs=2e-4

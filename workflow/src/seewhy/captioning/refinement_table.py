@@ -45,10 +45,11 @@ def tabulate_refinement(
     share of those without the topic that now name it; of those with the topic, `helped`, the share
     of those that did not name it and now do, and `lost`, that of those that did and no longer do;
     each the mean over training seeds (those with a case) with Student's interval. Then BLEU-4 and
-    METEOR of the whole test set: `before` with its bootstrap interval over clips, `after` one
-    correction, the mean over the cases, and after several `in turn`, as many as were `made`, with
-    the interval of the `change` (clips and seeds drawn). Differences of LSTM-I's seeds from the
-    others', and the paper's own figures.
+    METEOR: of the unseen halves, `halves before` and `halves after` (the mean over seeds, with
+    Student's interval of the `halves change`), and of the whole test set: `before` with its
+    bootstrap interval over clips, `after` one correction, the mean over the cases, and after
+    several `in turn`, as many as were `made`, with the interval of the `change` (clips and seeds
+    drawn). Differences of LSTM-I's seeds from the others', and the paper's own figures.
 
     Args:
         corpus: in canonical form.
@@ -77,13 +78,14 @@ def tabulate_refinement(
     }
     rows = []
     every = [record for by_seed in networks.values() for record in by_seed.values()]
-    said = _statistics([texts for record in every for texts in _captions(record)],
+    said = _statistics([texts for r in every for texts in (*_captions(r), *_halves(r))],
                        {clip: references[clip] for clip in clips})  # fmt: skip
     for row, by_seed in networks.items():
         rows.append(
             {"row": row, "kind": "network", "seeds": len(by_seed)}
             | {"cases": sum(len(record["cases"]) for record in by_seed.values())}
             | _intervals(list(shares[row].values()), confidence)
+            | _half_scores(list(by_seed.values()), said, confidence)
             | _scores(list(by_seed.values()), clips, said, bootstrap)
         )
     for row, by_seed in shares.items():
@@ -153,6 +155,11 @@ def _captions(record: Mapping[str, Any]) -> list[Mapping[str, str]]:
     return [record["before"], *cases, record["in_turn"]["changed"]]
 
 
+def _halves(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Captions of the cases' unseen halves, before and after."""
+    return [{case["clip"]: case[when] for case in record["cases"]} for when in ("before", "after")]
+
+
 def _statistics(
     captions: Sequence[Mapping[str, str]], references: Mapping[str, Sequence[str]]
 ) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
@@ -173,6 +180,30 @@ def _statistics(
             result |= dict(zip(here.items(), zip(scorer.bleu(here), scores, strict=True),
                                strict=True))  # fmt: skip
     return result
+
+
+def _half_scores(
+    by_seed: Sequence[Mapping[str, Any]],
+    said: Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]],
+    confidence: float,
+) -> dict[str, float]:
+    """BLEU-4 and METEOR of the unseen halves before and after their correction."""
+    columns: dict[str, float] = {}
+    pairs = []
+    for record in by_seed:
+        before, after = _halves(record)
+        clips = [clip for clip in before if (clip, before[clip]) in said]
+        if clips:
+            scores = [_clip_scores(clips, texts, said).corpus() for texts in (before, after)]
+            pairs.append(scores)
+    for name in SCORES if pairs else ():
+        columns |= {
+            f"{name} halves {when}": _mean(pair[side][name] for pair in pairs)
+            for side, when in enumerate(("before", "after"))
+        }
+        changes = [after[name] - before[name] for before, after in pairs]
+        columns |= over_seeds(changes, confidence).columns(f"{name} halves change")
+    return columns
 
 
 def _scores(
