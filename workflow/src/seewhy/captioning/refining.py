@@ -64,8 +64,8 @@ the rectifier's weights instead, see [1]_  0.63             0.23
 A larger margin corrects more and keeps less. A correction is local: of other clips in which the
 same topic is missed it helps one in a hundred, and with a threshold of 0.2 three.
 
-.. [1] Without a neuron of its own, as this module had it before: the same ridge regression for the
-   layer ReLU(W x + b), contribution, margin 4. What it changed, it changed in all clips.
+.. [1] As this module had it before (171 such clips of earlier trainings): the same ridge regression
+   for the layer ReLU(W x + b), contribution, margin 4. What it changed, it changed in all clips.
 """
 
 from __future__ import annotations
