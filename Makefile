@@ -16,8 +16,8 @@ report: setup  ## report.zip: tables and figures with their captions, to open in
 	snakemake all
 	snakemake --report report.zip
 
-test: setup lint  ## all tests
-	pytest -q
+test: setup lint  ## all tests, file by file on up to 8 cores; the longest files come first
+	pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 test-cluster: setup  ## the profile profiles/slurm on a Slurm of two nodes that is brought up here; root on Debian
 	pip install --quiet --editable '.[slurm]'
