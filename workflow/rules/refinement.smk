@@ -10,18 +10,27 @@ OUTPUTS:
     models/refined/<model>-seed<seed>.safetensors       a person's corrections made (refine_captioner)
     results/refined/<model>-seed<seed>.csv              what was said before and is said after
     results/refinement/cases-seed<seed>.csv             what an oracle corrects (choose_cases)
-    results/refinement/<model>-seed<seed>.<neurons>.json   what came of it (correct_cases)
+    results/refinement/<model>-seed<seed>.<variant>.json   what came of it (correct_cases)
     results/refinement.csv                              (score_refinement)
     results/figures/refinement.png                      (draw_refinement)
 
-<neurons> is `own`, or `random` for the control.
+<variant> is `own` (the settings as they are), one of refinement.experiment.variants, or a control:
+`random` neurons, or the push to an`other` topic. Clips and features are those of
+refinement.experiment.split, `test` above.
 """
 
 EXPERIMENT = config["refinement"]["experiment"]
 REFINED_SEEDS = SEEDS[: EXPERIMENT["seeds"]]
+VARIANTS = {"own": {}} | EXPERIMENT["variants"]
+CONTROLS = ["random", "other"]
 CORRECTED = [
-    *expand("{model}-seed{seed}.own", model=EXPERIMENT["models"], seed=REFINED_SEEDS),
-    *expand("I-seed{seed}.random", seed=REFINED_SEEDS),
+    *expand(
+        "{model}-seed{seed}.{variant}",
+        variant=VARIANTS,
+        model=EXPERIMENT["models"],
+        seed=REFINED_SEEDS,
+    ),
+    *expand("I-seed{seed}.{control}", control=CONTROLS, seed=REFINED_SEEDS),
 ]
 REFINED = f"{config['refinement']['model']}-seed{SEEDS[0]}"
 CORRECTIONS = config["refinement"]["corrections"]
@@ -29,17 +38,19 @@ if not os.path.isfile(CORRECTIONS):
     raise WorkflowError(
         f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it ([] for no correction)"
     )
-REFINEMENT = json.dumps(
-    {
-        key: value
-        for key, value in config["refinement"].items()
-        if key not in ("corrections", "model", "experiment")
-    },
-    sort_keys=True,
-)
 DECODING = json.dumps(
     config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}, sort_keys=True
 )
+
+
+def refinement_plan(wildcards):
+    """How corrections are made: the settings, and what a variant of the experiment changes."""
+    own = {
+        key: value
+        for key, value in config["refinement"].items()
+        if key not in ("corrections", "model", "experiment")
+    }
+    return json.dumps(own | VARIANTS.get(wildcards.get("variant"), {}), sort_keys=True)
 
 
 rule choose_cases:
@@ -47,7 +58,7 @@ rule choose_cases:
         models=expand(
             "models/captioner/{model}-seed{{seed}}.safetensors", model=EXPERIMENT["models"]
         ),
-        features="data/captioning/features/test.h5",
+        features=f"data/captioning/features/{EXPERIMENT['split']}.h5",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
         topics="data/captioning/topics/topics.json",
         vectors="data/captioning/topics/vectors.csv",
@@ -82,17 +93,17 @@ rule correct_cases:
         cases="results/refinement/cases-seed{seed}.csv",
         own=lambda wildcards: (
             "results/refinement/{model}-seed{seed}.own.json"
-            if wildcards.neurons == "random"
+            if wildcards.variant in CONTROLS
             else []
         ),
     output:
-        records="results/refinement/{model}-seed{seed}.{neurons}.json",
+        records="results/refinement/{model}-seed{seed}.{variant}.json",
     log:
-        "logs/correct_cases/{model}-seed{seed}.{neurons}.log",
+        "logs/correct_cases/{model}-seed{seed}.{variant}.log",
     benchmark:
-        "benchmarks/correct_cases/{model}-seed{seed}.{neurons}.tsv"
+        "benchmarks/correct_cases/{model}-seed{seed}.{variant}.tsv"
     wildcard_constraints:
-        neurons="own|random",
+        variant="|".join([*VARIANTS, *CONTROLS]),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -103,8 +114,9 @@ rule correct_cases:
     params:
         code=code("correct_cases.py"),
         decoding=DECODING,
-        plan=REFINEMENT,
+        plan=refinement_plan,
         in_turn=json.dumps(EXPERIMENT["in_turn"]),
+        split=json.dumps(EXPERIMENT["split"]),
     script:
         "../scripts/correct_cases.py"
 
@@ -134,13 +146,14 @@ rule score_refinement:
     params:
         code=code("score_refinement.py"),
         evaluation=section("evaluation"),
+        split=json.dumps(EXPERIMENT["split"]),
     script:
         "../scripts/score_refinement.py"
 
 
 rule draw_refinement:
     input:
-        frames="data/captioning/frames/test.h5",
+        frames=f"data/captioning/frames/{EXPERIMENT['split']}.h5",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
         records=f"results/refinement/I-seed{SEEDS[0]}.own.json",
     output:
@@ -202,6 +215,6 @@ rule refine_captioner:
     params:
         code=code("refine_captioner.py"),
         decoding=DECODING,
-        plan=REFINEMENT,
+        plan=refinement_plan,
     script:
         "../scripts/refine_captioner.py"

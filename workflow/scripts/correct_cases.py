@@ -15,6 +15,8 @@ with rule(snakemake) as settings:
         opened,
         snakemake.input.cases,
         snakemake.output.records,
+        control=snakemake.wildcards.variant if snakemake.input.own else None,
         control_for=snakemake.input.own or None,
+        split=settings["split"],
         in_turn=settings["in_turn"],
     )

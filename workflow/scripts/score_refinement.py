@@ -9,5 +9,6 @@ with rule(snakemake) as settings:
         snakemake.input.topics,
         snakemake.input.records,
         snakemake.output.table,
+        split=settings["split"],
         **settings["evaluation"],
     )

@@ -1,10 +1,11 @@
 """Corrections of captions: those of a person, and the paper's experiment with an oracle.
 
-The experiment, section 4 of the paper. Of the test clips that all compared captioners get wrong,
-`choose_cases` names for each the topic that is missed, as a person would who knows the human
-captions. `correct_cases` gives a captioner the first half of one clip and that topic, and judges it
-on the second half, which it has not seen, and on all other test clips; then starts anew with the
-next. What counts as naming a topic are strict words (:mod:`seewhy.text.strict`).
+The experiment, section 4 of the paper. Of the test (or validation) clips that all compared
+captioners get wrong, `choose_cases` names for each the topic that is missed, as a person would who
+knows the human captions. `correct_cases` gives a captioner the first half of one clip and that
+topic, and judges it on the second half, which it has not seen, and on all other clips of the split;
+then starts anew with the next. What counts as naming a topic are strict words
+(:mod:`seewhy.text.strict`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import yaml
 from seewhy.captioning.checkpoint import load_for, save_captioner
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.decode import Caption
+from seewhy.captioning.model import Encoder
 from seewhy.captioning.refining import (
     Clips,
     Correction,
@@ -210,112 +212,176 @@ def correct_cases(
     cases_path: str | Path,
     output: str | Path,
     *,
+    split: str,
     in_turn: int,
+    control: str | None = None,
     control_for: str | Path | None = None,
 ) -> None:
     """Correct each case by itself from its first half; then the first of them in turn.
 
     Args:
         opened: the captioner; afterwards it is the one that was corrected in turn.
-        cases_path: CSV of `choose_cases`, of test clips.
-        output: JSON: `before`, the captions of all whole test clips; `cases`, of each its `clip`,
-            `topic`, `dose` (null: no dose made the captioner say it), the captions of its second
-            half `before` and `after`, whether it is `corrected`, and `changed`, the captions of
-            those other clips that are now captioned differently, with `gained`, those of them that
-            now name the topic and do not have it, and `without`, how many do not have it; of those
-            that have it, `helped`, those that name it only now, and `missing`, how many did not
-            before, `lost`, those that no longer name it, and `having`, how many did before;
-            `in_turn`: what has `changed` after so many corrections one upon the other.
+        cases_path: CSV of `choose_cases`, of clips of this split.
+        output: JSON: `before`, the captions of all whole clips of the split; `cases`, of each its
+            `clip`, `topic`, `dose` (null: no dose made the captioner say it), the captions of its
+            second half `before` and `after`, whether it is `corrected`, the caption of the `whole`
+            clip afterwards, and `changed`, the captions of those other clips that are now captioned
+            differently, with `gained`, those of them that now name the topic and do not have it,
+            and `without`, how many do not have it; of those that have it, `helped`, those that name
+            it only now, and `missing`, how many did not before, `lost`, those that no longer name
+            it, and `having`, how many did before; `in_turn`: the `cases` corrected one
+            upon the other, the `doses` by clip where one was found, and when all have been made
+            what has `changed`, and how many of the cases' second halves are `corrected`.
+        split: `test`, or `val` to choose settings by.
         in_turn: how many cases are corrected one upon the other (the paper: 20).
-        control_for: what this function wrote for the same captioner and cases; then the same
-            doses are given to neurons drawn at random, of the same weights.
+        control: one of `CONTROLS`, in the place of the topic's own push.
+        control_for: what this function wrote for the same captioner and cases without a control;
+            the doses of the control are these.
 
     Raises:
-        InputError: a case that is no test clip or no topic.
+        InputError: a case that is no clip of the split or no topic, or that `control_for` lacks.
     """
-    refiner, file = opened.refiner, opened.files["test"]
-    everything = opened.clips("test", range(len(file.clips)))
-    doses = None
-    if control_for is not None:
-        doses = {case["clip"]: case["dose"] for case in read_json(control_for)["cases"]}
+    refiner, file = opened.refiner, opened.files[split]
+    everything = opened.clips(split, range(len(file.clips)))
+    topics = list(opened.vectors.columns)
+    has = vectors_of(opened.vectors, file.clips, split=split) > 0
+    doses = _doses_of(control_for) if control else None
     original = refiner.captioner.encoder
+    with torch.no_grad():
+        V = original(*everything)
     whole = refiner.caption(original, everything)
     before = opened.decode(whole)
-    has = opened.vectors.loc[list(file.clips)]
+
+    def caption_all(encoder: Encoder) -> list[Caption]:
+        """Captions of all clips; those whose features are what they were are not asked again."""
+        with torch.no_grad():
+            moved = (encoder(*everything) != V).flatten(1).any(dim=1).nonzero().flatten().tolist()
+        new = dict(zip(moved, refiner.caption(encoder, everything.rows(moved)), strict=True))
+        return [new.get(row, caption) for row, caption in enumerate(whole)]
+
     work = []
-    for number, case in enumerate(read_csv(cases_path).itertuples()):
-        if case.clip not in file.clips or case.topic not in has.columns:
+    for case in read_csv(cases_path).itertuples():
+        if case.clip not in file.row or case.topic not in topics:
             raise InputError(f"{cases_path}: {case.clip}, {case.topic}: choose the cases again")
+        if doses is not None and case.clip not in doses["cases"]:
+            raise InputError(f"{control_for}: has no case {case.clip}; correct the cases again")
+        row, topic = file.row[case.clip], topics.index(case.topic)
         words = opened.words(case.words.split())
         try:
-            direction = refiner.direction(has.columns.get_loc(case.topic), words)
+            direction = refiner.direction(topic, words)
         except ValueError:  # with `direction: named`, a topic may have no neuron
             direction = None
-        dose = None  # that of the plan
-        if doses is not None:
-            dose = doses.get(case.clip)
-            if dose is None:
-                direction = None
-            if direction is not None:
-                direction = random_direction(direction, refiner.movable, number)
-        row = file.clips.index(case.clip)
-        halves = everything.rows([row]).halves()
-        work.append((case, row, halves, words, direction, dose))
+        work.append(_Case(case.clip, row, topic, words, direction, everything.rows([row]).halves()))
+    pushes = [case.direction for case in work]
+    if control:
+        pushes = [CONTROLS[control](work, number, has) for number in range(len(work))]
 
-    def correct(
-        seen: Clips, words: list[int], direction: torch.Tensor | None, dose: float | None
-    ) -> Correction:
-        if direction is None:
+    def correct(number: int, phase: str) -> Correction:
+        case, push = work[number], pushes[number]
+        dose = doses[phase].get(case.clip) if doses else None
+        if push is None or (doses and dose is None):
             return Correction(refiner.captioner.encoder, None)
-        return refiner.correct(seen, direction, words, dose)
+        return refiner.correct(case.halves[0], push, case.words, dose)
 
     records = []
-    for case, row, (first, second), words, *push in progress(work, what="corrections"):
-        correction = correct(first, words, *push)
-        (old,), (new,) = (refiner.caption(one, second) for one in (original, correction.encoder))
-        now = whole
-        if correction.dose is not None:
-            now = refiner.caption(correction.encoder, everything)
+    for number, case in enumerate(progress(work, what="corrections")):
+        correction = correct(number, "cases")
+        (old,), (new,) = (
+            refiner.caption(one, case.halves[1]) for one in (original, correction.encoder)
+        )
+        now = caption_all(correction.encoder)
         texts = opened.decode(now)
-        others = [other for other in range(len(now)) if other != row]
-        own = has[case.topic].to_numpy() > 0
+        others = [other for other in range(len(now)) if other != case.row]
+        own = has[:, case.topic]
+        named = [(says(one, case.words), says(two, case.words))
+                 for one, two in zip(whole, now, strict=True)]  # fmt: skip
         lacking = [other for other in others if not own[other]]
-        having = [other for other in others if own[other] and says(whole[other], words)]
-        missing = [other for other in others if own[other] and not says(whole[other], words)]
+        having = [other for other in others if own[other] and named[other][0]]
+        missing = [other for other in others if own[other] and not named[other][0]]
         records.append(
             {
                 "clip": case.clip,
-                "topic": case.topic,
+                "topic": topics[case.topic],
                 "dose": correction.dose,
                 "before": opened.decode([old])[0],
                 "after": opened.decode([new])[0],
-                "corrected": says(new, words),
+                "corrected": says(new, case.words),
                 "changed": {file.clips[o]: texts[o] for o in others if texts[o] != before[o]},
-                "gained": sum(says(now[o], words) and not says(whole[o], words) for o in lacking),
+                "gained": sum(named[o] == (False, True) for o in lacking),
                 "without": len(lacking),
-                "helped": sum(says(now[o], words) for o in missing),
+                "helped": sum(named[o][1] for o in missing),
                 "missing": len(missing),
-                "lost": sum(not says(now[o], words) for o in having),
+                "lost": sum(not named[o][1] for o in having),
                 "having": len(having),
-                "whole": texts[row],
+                "whole": texts[case.row],
             }
         )
-    made = 0
-    for _, _, (first, _), words, *push in work[:in_turn]:
-        correction = correct(first, words, *push)
-        made += correction.dose is not None
-        refiner.accept(correction, first)
-    texts = opened.decode(refiner.caption(refiner.captioner.encoder, everything))
-    changed = {clip: new for clip, new, old in zip(file.clips, texts, before, strict=True)
-               if new != old}  # fmt: skip
+    made: dict[str, float] = {}
+    first = work[:in_turn]
+    for number, case in enumerate(first):
+        correction = correct(number, "in_turn")
+        if correction.dose is not None:
+            made[case.clip] = correction.dose
+        refiner.accept(correction, case.halves[0])
+    encoder = refiner.captioner.encoder
+    texts = opened.decode(caption_all(encoder))
     write_json(
         output,
         {
             "before": dict(zip(file.clips, before, strict=True)),
             "cases": records,
-            "in_turn": {"corrections": made, "changed": changed},
+            "in_turn": {
+                "cases": [case.clip for case in first],
+                "doses": made,
+                "changed": {clip: new for clip, new, old
+                            in zip(file.clips, texts, before, strict=True) if new != old},
+                "corrected": sum(
+                    says(refiner.caption(encoder, case.halves[1])[0], case.words) for case in first
+                ),
+            },
         },
-    )
+    )  # fmt: skip
+
+
+class _Case(NamedTuple):
+    """A wrongly captioned clip: its row, the topic that is missed, and its two halves."""
+
+    clip: str
+    row: int
+    topic: int
+    words: list[int]
+    direction: torch.Tensor | None
+    halves: tuple[Clips, Clips]
+
+
+def _random_push(work: Sequence[_Case], number: int, has: np.ndarray) -> torch.Tensor | None:
+    """The case's own push, at neurons drawn at random."""
+    direction = work[number].direction
+    return None if direction is None else random_direction(direction, number)
+
+
+def _other_push(work: Sequence[_Case], number: int, has: np.ndarray) -> torch.Tensor | None:
+    """As strong a push to the topic of another case, drawn among those that the clip lacks."""
+    own = work[number]
+    others = [case.direction for case in work
+              if case.direction is not None and not has[own.row, case.topic]]  # fmt: skip
+    if own.direction is None or not others:
+        return None
+    other = others[np.random.default_rng(number).integers(len(others))]
+    return other * (own.direction.norm() / other.norm())
+
+
+CONTROLS = {"random": _random_push, "other": _other_push}
+"""What is pushed in the place of a topic, with the same doses."""
+
+
+def _doses_of(path: str | Path) -> dict[str, dict[str, float | None]]:
+    """The doses in what `correct_cases` wrote, of cases by themselves and in turn, by clip."""
+    record = read_json(path)
+    return {
+        "cases": {case["clip"]: case["dose"] for case in record["cases"]},
+        "in_turn": record["in_turn"]["doses"],
+    }
 
 
 def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
@@ -367,12 +433,14 @@ def refine_captioner(
         topics: `topics.json`.
         output: the refined captioner (safetensors).
         captions: CSV, a row a topic of a corrected clip: `clip`, `split`, `topic`, the `words` that
-            give it away, `dose` (empty: none made the captioner say it, and nothing was changed for
-            it), `before`, `after` all corrections, and `said`, whether the latter has such a word.
+            give it away, `dose` (empty: none made the captioner say it; 0: it said it already; in
+            both cases nothing was changed for it), `before`, `after` all corrections, and `said`,
+            whether the latter has such a word.
 
     Raises:
         InputError: an unreadable file, an unknown clip or topic (with the nearest names), a topic
-            that no train clip has or that the captioner has no words for.
+            that has no direction (see :func:`.refining.topic_direction`) or that the captioner has
+            no words for.
     """
     found = TopicWords.load(topics)
     strict = found.strict()
@@ -412,8 +480,9 @@ def refine_captioner(
     rows = []
     for clip, topic, words, direction in progress(work, what="corrections"):
         correction = refiner.correct(clips[clip], direction, opened.words(words))
-        if correction.dose is None:
-            log.warning("%s: no dose makes it say %s; left as it is", clip, found.names[topic])
+        if not correction.dose:
+            why = "says it already" if correction.dose == 0 else "no dose makes it say that"
+            log.warning("%s: %s: %s; nothing is changed for it", clip, found.names[topic], why)
         refiner.accept(correction, clips[clip])
         rows.append({"clip": clip, "split": places[clip][0], "topic": found.names[topic],
                      "words": " ".join(words), "dose": correction.dose})  # fmt: skip
@@ -424,6 +493,13 @@ def refine_captioner(
             "after": opened.decode(after)[0],
             "said": says(after[0], opened.words(row["words"].split())),
         }
+        if row["dose"] and not row["said"]:
+            log.warning(
+                "%s: after all corrections it no longer says %s; give fewer topics of this clip, "
+                "or the clip a place further down",
+                row["clip"],
+                row["topic"],
+            )
     save_captioner(
         output, refiner.captioner, opened.vocabulary, backbone=opened.files["train"].backbone
     )

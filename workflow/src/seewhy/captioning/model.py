@@ -103,7 +103,8 @@ class AddedNeurons(nn.Module):
 
     Of a frame they read x, what goes into the biLSTM and what comes out of it. Neuron j fires by
     :math:`g_j = \\min(1, \\max(0, k_j^\\top [x, 1]))`, the difference of two ReLU neurons, and
-    moves the frame's feature by :math:`g_j d_j`. No training changes them.
+    adds :math:`g_j d_j` to the frame's feature, which then passes the ReLU once more (for `relu`).
+    No training changes them.
 
     Args:
         reads: length of x.

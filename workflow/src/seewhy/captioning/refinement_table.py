@@ -20,7 +20,9 @@ from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
 
 SHARES = ("corrected", "kept", "unanswered", "others changed", "false positives", "helped",
-          "lost")  # fmt: skip
+          "lost", "corrected in turn")  # fmt: skip
+CONTROLS = {"own": "", "random": ", random neurons", "other": ", another topic"}
+"""What follows a network's name in its row; the name of a variant, where it is none of these."""
 SCORES = ("BLEU-4", "METEOR")
 PUBLISHED = {"cases": 20, "corrected": 17 / 20, "BLEU-4 before": 0.446, "METEOR before": 0.297,
              "BLEU-4 in turn": 0.449, "METEOR in turn": 0.298}  # fmt: skip
@@ -32,30 +34,36 @@ def tabulate_refinement(
     records: Sequence[str | Path],
     table_path: str | Path,
     *,
+    split: str,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> None:
-    """Write for each captioner, and the control, what became of its cases and of the test set.
+    """Write for each captioner, variant and control what became of its cases and of the whole set.
 
-    Columns: `corrected`, the share of unseen halves that name the topic afterwards; `kept`, of the
-    topics that their captions named before as some human does, the share that they still name;
-    `unanswered`, the share of cases in which no dose made the captioner say the topic; `others
-    changed`, the share of the other clips that are captioned in other words; `false positives`, the
-    share of those without the topic that now name it; of those with the topic, `helped`, the share
-    of those that did not name it and now do, and `lost`, that of those that did and no longer do;
-    each the mean over training seeds (those with a case) with Student's interval. Then BLEU-4 and
-    METEOR: of the unseen halves, `halves before` and `halves after` (the mean over seeds, with
-    Student's interval of the `halves change`), and of the whole test set: `before` with its
-    bootstrap interval over clips, `after` one correction, the mean over the cases, and after
-    several `in turn`, as many as were `made`, with the interval of the `change` (clips and seeds
-    drawn). Differences of LSTM-I's seeds from the others', and the paper's own figures.
+    Columns: `corrected`, the share of unseen halves that name the topic afterwards; `kept`, where
+    there was a dose, the share of the topics that their captions named before as some human does
+    which they still name; `unanswered`, the share of cases in which no dose made the captioner say
+    the topic; `others changed`, the share of the other clips that are captioned in other words;
+    `false positives`, the share of those without the topic that now name it; of those with the
+    topic, `helped`, the share of those that did not name it and now do, and `lost`, that of those
+    that did and no longer do; `corrected in turn`, of the unseen halves of those corrected one upon
+    the other the share that name their topic when all have been. Each is the mean over training
+    seeds (those with a case) with Student's interval, cut at 0 and 1. Then BLEU-4 and METEOR: of
+    the unseen halves, `halves before` and `halves after` (the mean over seeds, with Student's
+    interval of the `halves change`), and of the whole split: `before` with its bootstrap interval
+    over clips, `after` one correction, the mean over the cases, and after several `in turn`, as
+    many as were `made`, with the interval of the `change` (clips and seeds drawn). Differences,
+    seed by seed: of LSTM-I from each other row, and of its variants from those of the other
+    networks. Then the paper's own figures.
 
     Args:
         corpus: in canonical form.
         topics: `topics.json`.
-        records: JSON of `correct_cases`, ``<model>-seed<seed>.<neurons>.json``.
+        records: JSON of `correct_cases`, ``<model>-seed<seed>.<variant>.json``; of LSTM-I's `own`
+            at least one.
         table_path: CSV.
+        split: whose clips they are of.
         resamples: bootstrap resamples of the clips.
         confidence: coverage of the intervals.
         seed: of the bootstrap.
@@ -66,9 +74,10 @@ def tabulate_refinement(
     networks: dict[str, dict[int, dict[str, Any]]] = {}
     for path in map(Path, records):
         model, number = model_and_seed(path)
-        row = f"LSTM-{model}" + ("" if ".own." in path.name else ", random neurons")
+        variant = path.name.split(".")[-2]
+        row = f"LSTM-{model}" + CONTROLS.get(variant, f", {variant}")
         networks.setdefault(row, {})[number] = read_json(path)
-    references = references_of(corpus, "test")
+    references = references_of(corpus, split)
     clips = [c for c in next(iter(networks["LSTM-I"].values()))["before"] if c in references]
     bootstrap = Bootstrap(resamples, confidence, seed)
     words = TopicWords.load(topics).strict()
@@ -84,26 +93,36 @@ def tabulate_refinement(
         rows.append(
             {"row": row, "kind": "network", "seeds": len(by_seed)}
             | {"cases": sum(len(record["cases"]) for record in by_seed.values())}
-            | _intervals(list(shares[row].values()), confidence)
+            | _intervals(list(shares[row].values()), confidence, whole=(0.0, 1.0))
             | _half_scores(list(by_seed.values()), said, confidence)
             | _scores(list(by_seed.values()), clips, said, bootstrap)
         )
-    for row, by_seed in shares.items():
-        if row != "LSTM-I":
-            pairs = [
-                {name: shares["LSTM-I"][number][name] - one[name] for name in SHARES}
-                for number, one in by_seed.items()
-            ]
-            rows.append(
-                {"row": f"LSTM-I minus {row}", "kind": "paired difference", "seeds": len(pairs)}
-                | _intervals(pairs, confidence)
-            )
+    for ours, theirs in _compared(list(shares)):
+        pairs = [
+            {name: shares[ours][number][name] - one[name] for name in SHARES}
+            for number, one in shares[theirs].items()
+        ]
+        rows.append(
+            {"row": f"{ours} minus {theirs}", "kind": "paired difference", "seeds": len(pairs)}
+            | _intervals(pairs, confidence)
+        )
     rows.append({"row": "LSTM-I", "kind": "published (Dong et al. 2017, section 4)"} | PUBLISHED)
     table = pd.DataFrame(rows)
     for count in ("seeds", "cases"):
         table[count] = table[count].astype("Int64")
     with whole_file(table_path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4f")
+
+
+def _compared(rows: Sequence[str]) -> list[tuple[str, str]]:
+    """LSTM-I and every other row; then each variant of LSTM-I and the same of other networks."""
+    pairs = [("LSTM-I", row) for row in rows if row != "LSTM-I"]
+    for row in rows:
+        network, _, variant = row.partition(", ")
+        ours = f"LSTM-I, {variant}"
+        if variant and network != "LSTM-I" and ours in rows:
+            pairs.append((ours, row))
+    return pairs
 
 
 def _shares(
@@ -115,7 +134,11 @@ def _shares(
     by_case = [
         {
             "corrected": case["corrected"],
-            "kept": _kept(case, references.get(case["clip"], ()), words),
+            "kept": (
+                math.nan
+                if case["dose"] is None
+                else _kept(case, references.get(case["clip"], ()), words)
+            ),
             "unanswered": case["dose"] is None,
             "others changed": len(case["changed"]) / others,
             "false positives": case["gained"] / max(1, case["without"]),
@@ -124,7 +147,10 @@ def _shares(
         }
         for case in record["cases"]
     ]
-    return {name: _mean(case[name] for case in by_case) for name in SHARES}
+    shares = {name: _mean(case[name] for case in by_case) for name in SHARES[:-1]}
+    cases = len(record["in_turn"]["cases"])
+    in_turn = record["in_turn"]["corrected"] / cases if cases else math.nan
+    return shares | {"corrected in turn": in_turn}
 
 
 def _kept(case: Mapping[str, Any], human: Sequence[str], words: Sequence[Sequence[str]]) -> float:
@@ -141,16 +167,25 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def _intervals(by_seed: Sequence[Mapping[str, float]], confidence: float) -> dict[str, float]:
+def _intervals(
+    by_seed: Sequence[Mapping[str, float]],
+    confidence: float,
+    whole: tuple[float, float] = (-1.0, 1.0),
+) -> dict[str, float]:
+    """Student's intervals, within what a share (or a difference of two) can be."""
     result: dict[str, float] = {}
     for name in SHARES:
         values = [one[name] for one in by_seed if not math.isnan(one[name])]
-        result |= over_seeds(values, confidence).columns(name) if values else {name: math.nan}
+        columns = over_seeds(values, confidence).columns(name) if values else {name: math.nan}
+        for end in (f"{name} low", f"{name} high"):
+            if end in columns:
+                columns[end] = min(max(columns[end], whole[0]), whole[1])
+        result |= columns
     return result
 
 
 def _captions(record: Mapping[str, Any]) -> list[Mapping[str, str]]:
-    """Captions of whole test clips: all of them before; what each correction changed; in turn."""
+    """Captions of whole clips: all of them before; what each correction changed; in turn."""
     cases = [case["changed"] | {case["clip"]: case["whole"]} for case in record["cases"]]
     return [record["before"], *cases, record["in_turn"]["changed"]]
 
@@ -222,7 +257,7 @@ def _scores(
         single = [scores.corpus() for scores in each[1:-1]]
         after.append({name: _mean(one[name] for one in single) for name in SCORES})
     intervals, changed = bootstrap.of(before), bootstrap.difference(in_turn, before)
-    columns: dict[str, float] = {"made": _mean(r["in_turn"]["corrections"] for r in by_seed)}
+    columns: dict[str, float] = {"made": _mean(len(r["in_turn"]["doses"]) for r in by_seed)}
     for name in SCORES:
         own, change = intervals[name], changed[name]
         columns |= {f"{name} before": own.value, f"{name} before low": own.low}

@@ -3,8 +3,9 @@ r"""The human in the loop: a topic that a caption misses is given, the encoder l
 Two steps, section 4 of the paper. *Activation enhancement*: the features of the clip are moved,
 
 .. math::
-    v_i^* = v_i + a\, d.
+    v_i^* = v_i + a\, d,
 
+and where v is what a ReLU gave, they pass it once more, :math:`v_i^* = \mathrm{ReLU}(v_i + a\, d)`.
 The direction d is a setting:
 
 `named`
@@ -15,11 +16,12 @@ The direction d is a setting:
     eq. 9, over the largest contribution and at least 0.
 `spoken` (default)
     The mean feature of train clips in whose caption the captioner itself names the topic, less that
-    of all train clips. Where it never does, of the train clips that have the topic.
+    of all train clips. Where it does so in fewer than five, of the train clips that have the topic.
 
 The dose a is 1 in the paper. By default (`dose: caption`) it is the smallest at which the decoder
 says the topic, and `margin` more: for the whole of what was seen and for each of its equal `parts`,
-which are captioned by themselves as clips not yet seen will be.
+which are captioned by themselves as clips not yet seen will be. Where all say it as they are, the
+dose is 0 and nothing changes.
 
 *Correction propagation*: the encoder's weights :math:`\theta'` are fitted to it,
 
@@ -27,11 +29,12 @@ which are captioned by themselves as clips not yet seen will be.
     L_{human} = \lVert v' - v^* \rVert_2^2 + \mu \lVert \theta' - \theta \rVert_2^2
     + \gamma\, \mathrm{E}_{train} \lVert v' - v \rVert_2^2, \tag{10}
 
-where the last term is ours: train clips are to stay where they are. Two ways:
+where the last term is ours: train clips are to stay where they are. The distances are means over
+frames. Two ways:
 
 `weights: encoder`
-    All weights of the encoder, by Adam, the last term over `anchor_clips` train clips. With
-    `anchor: 0` this is the paper's form.
+    All weights of the encoder, the last term over `anchor_clips` train clips. With `anchor: 0` this
+    is the paper's form; how it minimises, and its mu, the paper does not say: here by Adam.
 `weights: neuron` (default)
     The encoder gains one neuron (:class:`.model.AddedNeurons`), as in T-Patcher (Huang et al.,
     ICLR 2023) for language models: it fires where a frame is like those that were seen, and moves
@@ -43,10 +46,11 @@ where the last term is ours: train clips are to stay where they are. Two ways:
         k \propto (\overline{x x^\top} + \gamma\, C + \mu I)^{-1}\, \bar x,
 
     the bars being means over the frames seen, :math:`C` that of :math:`x x^\top` over all train
-    frames. :math:`k^\top x`, scaled to a mean of 1 over the frames seen, is the frame's likeness to
-    them. The neuron is silent below a `threshold` of it, and fires fully from `rise` more on; a
-    clip without such a frame is captioned exactly as before. One correction costs some hundredths
-    of a second.
+    frames; each clip that has been corrected before adds its own mean to :math:`C`, so that it
+    holds as much as they all. :math:`k^\top x`, scaled to a mean of 1 over the frames seen, is the
+    frame's likeness to them. The neuron is silent below a `threshold` of it, and fires fully from
+    `rise` more on; a clip without such a frame is captioned exactly as before. One correction costs
+    one or two tenths of a second.
 
 Measured on validation clips that LSTM-I and LSTM-B both get wrong (LSTM-I, two seeds, 165 clips):
 the unseen halves that name the topic, those of their rightly named topics that they still name, and
@@ -89,7 +93,8 @@ from seewhy.progress import progress
 
 DIRECTIONS = ("spoken", "contribution", "named")
 WEIGHTS = ("neuron", "encoder")
-LEAST, RATIO = 0.1, 1.15  # the doses that `dose: caption` tries
+LEAST, RATIO = 0.1, 1.15  # the doses above 0 that `dose: caption` tries
+SPOKEN = 5  # train clips in whose captions a topic is named, for `spoken` to go by them
 _CLIPS = 64  # encoded together
 _STILL = 1e-6  # a root mean square below which a number does not vary
 
@@ -131,7 +136,7 @@ class RefinementPlan:
     def doses(self) -> list[float]:
         """What `dose: caption` tries, rising."""
         count = int(np.log(self.most / LEAST) / np.log(RATIO)) + 1
-        return [LEAST * RATIO**k for k in range(max(0, count))]
+        return [0.0, *(LEAST * RATIO**k for k in range(max(0, count)))]
 
 
 class Clips(NamedTuple):
@@ -169,7 +174,10 @@ class Clips(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """A refined encoder, and the dose that made it; where no dose did, the old one and None."""
+    """A refined encoder, and the dose that made it: None where none did, 0 where none was needed.
+
+    In both cases the encoder is the old one.
+    """
 
     encoder: Encoder
     dose: float | None
@@ -181,7 +189,8 @@ class Refiner:
     Args:
         captioner: in evaluation mode; it is changed by :meth:`accept` alone.
         train: CNN features of the train clips, and their topic vectors, [c, t].
-        val: the same of the validation clips, on which f of eq. 9 stops (:mod:`.interpreter`).
+        val: the same of the validation clips, on which f of eq. 9 stops (:mod:`.interpreter`); for
+            directions by eq. 9.
         plan: settings.
         decoding: of :func:`.decode.beam_search`.
         seed: of f, and of the train clips that are held.
@@ -220,17 +229,20 @@ class Refiner:
             self.scale[self.scale < _STILL] = 1.0
             self.second = second / frames / torch.outer(self.scale, self.scale)
         self.means = torch.cat(means).cpu()
-        f = fit_interpreter(
-            self.means,
-            self.s,
-            encode_means(captioner, val[0]),
-            val[1],
-            hidden=captioner.shape.interpreter,
-            seed=seed,
-        )
-        self.found = prefer(f, self.means, self.s)
-        self.contribution = torch.from_numpy(contributions(f, self.means, self.s)).float()
         self.movable = captioner.encoder.movable
+        self.found = self.contribution = None
+        if plan.direction != "spoken":
+            f = fit_interpreter(
+                self.means,
+                self.s,
+                encode_means(captioner, val[0]),
+                val[1],
+                hidden=captioner.shape.interpreter,
+                seed=seed,
+            )
+            self.found = prefer(f, self.means, self.s)
+            contribution = contributions(f, self.means, self.s)[: self.movable]
+            self.contribution = torch.from_numpy(contribution).float()
         self.anchors = None
         if plan.weights == "encoder" and plan.anchor:
             held = np.random.default_rng(seed).permutation(rows)[: plan.anchor_clips]
@@ -249,7 +261,7 @@ class Refiner:
             self.means[:, : self.movable],
             self.s,
             self.found,
-            self.contribution[: self.movable],
+            self.contribution,
             said,
         )
         return d.to(self.captioner.encoder.input.mean)
@@ -291,8 +303,8 @@ class Refiner:
 
         if dose == "caption":
             dose = self._smallest(moved, views.lengths, words)
-            if dose is None:
-                return Correction(encoder, None)
+            if not dose:
+                return Correction(encoder, dose)
             dose += plan.margin
         if key is not None:
             return Correction(encoder.with_neuron(key, dose * direction), dose)
@@ -324,7 +336,7 @@ class Refiner:
     def _smallest(self, moved: Any, lengths: Tensor, words: Sequence[int]) -> float | None:
         """The smallest dose at which every view says one of the words; None if there is none."""
         doses, views = self.plan.doses(), len(lengths)
-        if not doses or not words:
+        if not words:
             return None
         V = torch.cat([moved(dose) for dose in doses])
         captions = beam_search(self.captioner, V, lengths.repeat(len(doses)), **self.decoding)
@@ -356,8 +368,8 @@ def topic_direction(
     topic: int,
     means: Tensor,
     s: Tensor,
-    found: Preferences,
-    contribution: Tensor,
+    found: Preferences | None,
+    contribution: Tensor | None,
     said: Tensor,
 ) -> Tensor:
     """d of the module's equation, [v].
@@ -367,15 +379,16 @@ def topic_direction(
         topic: index of the topic.
         means: mean features of train clips, [c, v].
         s: their topic vectors, [c, t].
-        found: what eq. 9 picked on these clips.
-        contribution: mean contribution of each neuron to each topic, [v, t].
-        said: whether the captioner names the topic, bool [c]; for `spoken` alone.
+        found: what eq. 9 picked on these clips; for `named` alone.
+        contribution: mean contribution of each neuron to each topic, [v, t]; for `contribution`.
+        said: whether the captioner names the topic, bool [c]; for `spoken`.
 
     Raises:
-        ValueError: no train clip has the topic, or no neuron is named after it.
+        ValueError: no train clip has the topic (or, for `spoken`, enough captions name it), or no
+            neuron is named after it.
     """
     own = s[:, topic] > 0
-    if kind == "spoken" and said.any():
+    if kind == "spoken" and said.sum() >= SPOKEN:
         own = said
     if not own.any():
         raise ValueError("no train clip has this topic")
@@ -391,13 +404,10 @@ def topic_direction(
     return weight.to(means) * means[own].mean(dim=0)
 
 
-def random_direction(direction: Tensor, movable: int, seed: int) -> Tensor:
-    """The same numbers at other neurons, drawn at random from the first `movable`: a control."""
+def random_direction(direction: Tensor, seed: int) -> Tensor:
+    """The same numbers at other neurons, drawn at random: a control."""
     generator = torch.Generator().manual_seed(seed)
-    other = direction.clone()
-    order = torch.randperm(movable, generator=generator).to(direction.device)
-    other[:movable] = direction[:movable][order]
-    return other
+    return direction[torch.randperm(len(direction), generator=generator).to(direction.device)]
 
 
 @torch.no_grad()
