@@ -139,6 +139,17 @@ def captioner_settings(wildcards):
     return json.dumps(settings, sort_keys=True)
 
 
+def refinement_plan(wildcards):
+    """How corrections are made: the settings, and what a variant of the experiment changes."""
+    settings = {
+        key: value
+        for key, value in config["refinement"].items()
+        if key not in ("corrections", "model", "experiment")
+    }
+    variants = config["refinement"]["experiment"]["variants"]
+    return json.dumps(settings | variants.get(wildcards.get("variant"), {}), sort_keys=True)
+
+
 def lent_encoder(wildcards):
     """The captioner whose encoder a model of Table 3 uses; none for the models without."""
     if wildcards.model in WITHOUT_CAPTIONER:

@@ -43,16 +43,6 @@ DECODING = json.dumps(
 )
 
 
-def refinement_plan(wildcards):
-    """How corrections are made: the settings, and what a variant of the experiment changes."""
-    own = {
-        key: value
-        for key, value in config["refinement"].items()
-        if key not in ("corrections", "model", "experiment")
-    }
-    return json.dumps(own | VARIANTS.get(wildcards.get("variant"), {}), sort_keys=True)
-
-
 rule choose_cases:
     input:
         models=expand(
