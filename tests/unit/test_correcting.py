@@ -218,6 +218,11 @@ def correct(world, name, start=None, **settings):
     return json.loads(path.read_text())
 
 
+def towards(start, topic):
+    """The direction of a topic, by its name."""
+    return start.refiner.direction(list(start.vectors.columns).index(topic), start.words([topic]))
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """What `Refiner.correct` and `accept` were given, in order."""
@@ -252,15 +257,13 @@ def test_a_correction_sees_the_first_half_of_its_clip_alone(world, asked):
     assert asked[len(found) + 1 :: 2] == ["accepted"] * 2
     assert record["in_turn"]["cases"] == found["clip"].tolist()[:2]
     # The halves are judged by captions of what was not seen.
+    start = opened(world)
+    refiner = start.refiner
     for case, clip in zip(record["cases"], whole, strict=True):
-        refined = opened(world)
-        direction = refined.refiner.direction(
-            list(refined.vectors.columns).index(case["topic"]), refined.words([case["topic"]])
-        )
-        encoder = refined.refiner.correct(clip.rows([0]).halves()[0], direction, []).encoder
-        second = Clips(clip.cnn[:, 3:], torch.tensor([3]))
-        texts = [refined.decode(refined.refiner.caption(e, second))[0]
-                 for e in (refined.refiner.captioner.encoder, encoder)]  # fmt: skip
+        first, second = (Clips(cnn, torch.tensor([3])) for cnn in clip.cnn.split(3, dim=1))
+        encoder = refiner.correct(first, towards(start, case["topic"]), []).encoder
+        texts = [start.decode(refiner.caption(e, second))[0]
+                 for e in (refiner.captioner.encoder, encoder)]  # fmt: skip
         assert texts == [case["before"], case["after"]]
 
 
@@ -309,17 +312,15 @@ def test_what_a_correction_changes_is_counted_over_all_clips(world):
     assert record["before"] == before
     assert any(case["changed"] for case in record["cases"])
     vectors = pd.read_csv(folder / "vectors.csv").set_index("clip")
+    start = opened(world)
+    file = start.files["test"]
+    clips = start.clips("test", range(len(file.clips)))
     for case in record["cases"]:
-        start = opened(world)
-        clips = start.clips("test", range(len(start.files["test"].clips)))
-        row, topic = start.files["test"].row[case["clip"]], case["topic"]
-        direction = start.refiner.direction(
-            list(vectors.columns[1:]).index(topic), start.words([topic])
-        )
-        seen = clips.rows([row]).halves()[0]
-        encoder = start.refiner.correct(seen, direction, []).encoder
+        topic = case["topic"]
+        seen = clips.rows([file.row[case["clip"]]]).halves()[0]
+        encoder = start.refiner.correct(seen, towards(start, topic), []).encoder
         texts = start.decode(start.refiner.caption(encoder, clips))
-        now = dict(zip(start.files["test"].clips, texts, strict=True))
+        now = dict(zip(file.clips, texts, strict=True))
         assert case["whole"] == now.pop(case["clip"])
         assert case["changed"] == {clip: t for clip, t in now.items() if t != before[clip]}
         counts = dict.fromkeys(("gained", "without", "helped", "missing", "lost", "having"), 0)
@@ -348,16 +349,12 @@ def test_corrections_in_turn_are_of_one_captioner(world):
     start = opened(world)
     refiner, file = start.refiner, start.files["test"]
     halves = [start.clips("test", [file.row[clip]]).halves() for clip in found["clip"][:2]]
-    before = start.decode(
-        refiner.caption(refiner.captioner.encoder, start.clips("test", range(10)))
-    )
+    clips = start.clips("test", range(10))
+    before = start.decode(refiner.caption(refiner.captioner.encoder, clips))
     for (first, _), topic in zip(halves, found["topic"], strict=False):
-        direction = refiner.direction(
-            list(start.vectors.columns).index(topic), start.words([topic])
-        )
-        refiner.accept(refiner.correct(first, direction, []), first)
+        refiner.accept(refiner.correct(first, towards(start, topic), []), first)
     encoder = refiner.captioner.encoder
-    after = start.decode(refiner.caption(encoder, start.clips("test", range(10))))
+    after = start.decode(refiner.caption(encoder, clips))
     pairs = zip(file.clips, before, after, strict=True)
     assert record["changed"] == {clip: new for clip, old, new in pairs if new != old}
     assert record["doses"] == dict.fromkeys(found["clip"][:2], 30.0)

@@ -15,13 +15,13 @@ OUTPUTS:
     results/figures/refinement.png                      (draw_refinement)
 
 <variant> is `own` (the settings as they are), one of refinement.experiment.variants, or a control:
-`random` neurons, or the push to an`other` topic. Clips and features are those of
-refinement.experiment.split, `test` above.
+`random` for the same push at random neurons, `other` for one to another topic. Clips and features
+are those of refinement.experiment.split, `test` above.
 """
 
 EXPERIMENT = config["refinement"]["experiment"]
 REFINED_SEEDS = SEEDS[: EXPERIMENT["seeds"]]
-VARIANTS = {"own": {}} | EXPERIMENT["variants"]
+VARIANTS = ["own", *EXPERIMENT["variants"]]
 CONTROLS = ["random", "other"]
 CORRECTED = [
     *expand(

@@ -247,15 +247,15 @@ def correct_cases(
     has = vectors_of(opened.vectors, file.clips, split=split) > 0
     doses = _doses_of(control_for) if control else None
     original = refiner.captioner.encoder
-    with torch.no_grad():
-        V = original(*everything)
+    V = original(*everything)
     whole = refiner.caption(original, everything)
     before = opened.decode(whole)
 
     def caption_all(encoder: Encoder) -> list[Caption]:
         """Captions of all clips; those whose features are what they were are not asked again."""
-        with torch.no_grad():
-            moved = (encoder(*everything) != V).flatten(1).any(dim=1).nonzero().flatten().tolist()
+        if encoder is original:
+            return whole
+        moved = (encoder(*everything) != V).flatten(1).any(dim=1).nonzero().flatten().tolist()
         new = dict(zip(moved, refiner.caption(encoder, everything.rows(moved)), strict=True))
         return [new.get(row, caption) for row, caption in enumerate(whole)]
 

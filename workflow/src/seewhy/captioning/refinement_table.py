@@ -19,9 +19,10 @@ from seewhy.scores.seeds import over_seeds
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
 
-SHARES = ("corrected", "kept", "unanswered", "others changed", "false positives", "helped",
-          "lost", "corrected in turn")  # fmt: skip
-CONTROLS = {"own": "", "random": ", random neurons", "other": ", another topic"}
+SHARES_OF_CASES = ("corrected", "kept", "unanswered", "others changed", "false positives",
+                   "helped", "lost")  # fmt: skip
+SHARES = (*SHARES_OF_CASES, "corrected in turn")
+ENDINGS = {"own": "", "random": ", random neurons", "other": ", another topic"}
 """What follows a network's name in its row; the name of a variant, where it is none of these."""
 SCORES = ("BLEU-4", "METEOR")
 PUBLISHED = {"cases": 20, "corrected": 17 / 20, "BLEU-4 before": 0.446, "METEOR before": 0.297,
@@ -75,7 +76,7 @@ def tabulate_refinement(
     for path in map(Path, records):
         model, number = model_and_seed(path)
         variant = path.name.split(".")[-2]
-        row = f"LSTM-{model}" + CONTROLS.get(variant, f", {variant}")
+        row = f"LSTM-{model}" + ENDINGS.get(variant, f", {variant}")
         networks.setdefault(row, {})[number] = read_json(path)
     references = references_of(corpus, split)
     clips = [c for c in next(iter(networks["LSTM-I"].values()))["before"] if c in references]
@@ -134,11 +135,7 @@ def _shares(
     by_case = [
         {
             "corrected": case["corrected"],
-            "kept": (
-                math.nan
-                if case["dose"] is None
-                else _kept(case, references.get(case["clip"], ()), words)
-            ),
+            "kept": _kept(case, references.get(case["clip"], ()), words),
             "unanswered": case["dose"] is None,
             "others changed": len(case["changed"]) / others,
             "false positives": case["gained"] / max(1, case["without"]),
@@ -147,14 +144,19 @@ def _shares(
         }
         for case in record["cases"]
     ]
-    shares = {name: _mean(case[name] for case in by_case) for name in SHARES[:-1]}
+    shares = {name: _mean(case[name] for case in by_case) for name in SHARES_OF_CASES}
     cases = len(record["in_turn"]["cases"])
     in_turn = record["in_turn"]["corrected"] / cases if cases else math.nan
     return shares | {"corrected in turn": in_turn}
 
 
 def _kept(case: Mapping[str, Any], human: Sequence[str], words: Sequence[Sequence[str]]) -> float:
-    """Of topics that a caption named as some human does, the share that it still names."""
+    """Of topics that a caption named as some human does, the share that it still names.
+
+    Not a number where no dose was found, and so nothing was at stake.
+    """
+    if case["dose"] is None:
+        return math.nan
     known = {word for text in human for word in tokenise(text)}
     before, after = set(tokenise(case["before"])), set(tokenise(case["after"]))
     right = [own for own in words if not before.isdisjoint(known.intersection(own))]
@@ -177,10 +179,7 @@ def _intervals(
     for name in SHARES:
         values = [one[name] for one in by_seed if not math.isnan(one[name])]
         columns = over_seeds(values, confidence).columns(name) if values else {name: math.nan}
-        for end in (f"{name} low", f"{name} high"):
-            if end in columns:
-                columns[end] = min(max(columns[end], whole[0]), whole[1])
-        result |= columns
+        result |= {column: float(np.clip(value, *whole)) for column, value in columns.items()}
     return result
 
 
