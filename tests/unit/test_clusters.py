@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from seewhy.errors import InputError
-from seewhy.scores.bootstrap import paired_bootstrap
-from seewhy.scores.clusters import cluster_mean_interval, clustered_mean_of
+from seewhy.scores.bootstrap import bootstrap_interval, paired_bootstrap
+from seewhy.scores.clusters import (
+    cluster_mean_interval,
+    clustered_above_chance,
+    clustered_mean_of,
+)
 
 
 def clustered(seed=0, clips=15):
@@ -54,11 +58,37 @@ def test_frames_alike_within_clips_widen_the_interval():
     assert (difference.low, difference.high) == pytest.approx((0.25, 0.25))
 
 
+def test_above_chance_as_in_a_literal_loop():
+    values, clip, _ = clustered()
+    hits = np.where(np.isnan(values), np.nan, values > 3)
+    chance = np.random.default_rng(1).uniform(0.1, 0.9, len(clip))
+    kept = [c for c in np.unique(clip) if not np.isnan(hits[clip == c]).all()]
+    draws = []
+    for drawn in np.random.default_rng(3).integers(len(kept), size=(300, len(kept))):
+        items = np.concatenate([np.flatnonzero(clip == kept[i]) for i in drawn])
+        items = items[~np.isnan(hits[items])]
+        a, c = hits[items].mean(), chance[items].mean()
+        draws.append((a - c) / (1 - c))
+    score, clips = clustered_above_chance(hits, chance, [f"{c:02d}" for c in clip])
+    found = bootstrap_interval([score], clips=clips, resamples=300, seed=3)["above chance"]
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])))
+
+
+def test_above_chance_is_0_for_guesses_1_for_perfect_and_nothing_where_guesses_are_perfect():
+    chance = np.array([0.5, 0.25])
+    for values, expected in ((chance, 0), ([1, 1], 1), ([0, 0], -0.375 / 0.625)):
+        score, _ = clustered_above_chance(values, chance, ["a", "b"])
+        assert score(np.ones((1, 2)))["above chance"] == pytest.approx(expected)
+    score, _ = clustered_above_chance([1, 1], np.ones(2), ["a", "b"])
+    assert np.isnan(score(np.ones((1, 2)))["above chance"])
+
+
 def test_errors_say_what_is_wrong():
     for call, message in [
         (lambda: cluster_mean_interval(np.ones(3), ["a"]), "3 values, 1 clusters and 3 labels"),
         (lambda: cluster_mean_interval(np.full(2, np.nan), ["a", "b"]), "all values are NaN"),
         (lambda: cluster_mean_interval(np.ones(2), ["a", "a"]), "needs at least two"),
+        (lambda: clustered_above_chance(np.ones(2), np.ones(1), ["a", "b"]), "and 1 chances"),
     ]:
         with pytest.raises(InputError, match=message):
             call()

@@ -14,6 +14,7 @@ from seewhy.summaries.retrieval import (
     class_profile,
     frequent_attributes,
     macro_scores,
+    ranking_scores,
     retrieve,
     tabulate_retrieval,
     top_attributes,
@@ -86,7 +87,7 @@ def test_resamples_score_as_the_drawn_images_would():
     rng = np.random.default_rng(2)
     drawn = rng.integers(60, size=(5, 60))
     times = np.stack([np.bincount(d, minlength=60) for d in drawn]).astype(float)
-    found = macro_scores(retrieval, truth)(times)
+    found = macro_scores(retrieval, truth)(times) | ranking_scores(retrieval, truth)(times)
     for i, images in enumerate(drawn):
         some = Retrieval(retrieval.said[images], retrieval.scores[images])
         table = by_attribute(some, truth[images])
@@ -149,6 +150,17 @@ def test_where_the_class_tells_all_the_profile_cannot_be_beaten():
     ]  # fmt: skip
     low, high = table.loc["noisy", ["precision low", "precision high"]]
     assert low < table.loc["noisy", "precision"] < high
+
+
+def test_the_interval_of_a_random_ranking_holds_its_average_precision():
+    rng = np.random.default_rng(5)
+    truth = rng.random((300, 6)) < 0.25
+    rows = {"random": Retrieval(rng.random(truth.shape) < 0.2, rng.random(truth.shape))}
+    table = tabulate_retrieval(rows, {}, truth, resamples=100).set_index("row")
+    for figure in ("precision", "average precision", "recall", "true negative"):
+        value, low, high = table.loc["random", [figure, f"{figure} low", f"{figure} high"]]
+        assert low < value < high
+    assert table.loc["random", "average precision low"] < truth.mean(0).mean()
 
 
 def test_what_does_not_fit_is_refused():

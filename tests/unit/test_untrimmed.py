@@ -422,7 +422,8 @@ def test_both_tables_are_written(tmp_path):
     assert own.set_index("row").loc["random", "accuracy"] == round(np.mean(shares), 4)
     differences = own["kind"] == "paired difference"
     assert (own.loc[~differences, "accuracy low"] <= own.loc[~differences, "accuracy"]).all()
-    assert set(own.loc[differences, "verdict"]) <= {"confirmed", "refuted", "undecided"}
+    said = {"confirmed", "refuted", "undecided"}
+    assert set(own.loc[differences, "verdict"].str.removesuffix(", baseline below chance")) <= said
     assert set(own.loc[differences, "whose"]) == {"paper", "control"}
     over = own.set_index("row")["over chance"]
     assert over["cEB-R minus EB-R"] == pytest.approx(over["cEB-R"] - over["EB-R"], abs=2e-4)
@@ -436,6 +437,43 @@ def test_both_tables_are_written(tmp_path):
     assert own.loc["whole clip", "overlapped"] == 0.75
     assert (detection["corpus"] == "thumos14").sum() == 11
     assert detection["mAP@0.1"].between(0, 1).all()
+    for figure in [c.removesuffix(" low") for c in own if c.endswith(" low")]:
+        some = own[own[figure].notna()]
+        assert (some[f"{figure} low"] <= some[figure]).all(), figure
+        assert (some[figure] <= some[f"{figure} high"]).all(), figure
+
+
+def test_perfect_peaks_in_one_signal_and_in_two_are_alike():
+    rows = pairs(["a", "run", 0, 5], ["b", "run", 0, 5], ["c", "run", 0, 5])
+    peak = np.eye(5)[[1, 2, 3]]
+    signals = made_up(rows, probability=peak, CNN_margin=peak)
+    signals.of["cEB-R"][:] = peak
+    items = Items(np.arange(3), np.array([[1, 3], [2, 3], [1, 4]]), 0)
+    draws = {"resamples": 50, "level": 0.95, "seed": 0}
+    told = time_tables.pointing_rows(signals, items, np.ones(3), 0, {}, draws)
+    row = {one["row"]: one for one in told}
+    for how in ("either peak", "peak of the product"):
+        both = row[f"peak probability + cEB-R, {how}"]
+        assert both["accuracy"] == both["over chance"] == 1
+        claim = row[f"peak probability + cEB-R, {how} minus cEB-R"]
+        assert [claim[f"over chance{end}"] for end in ("", " low", " high")] == [0, 0, 0]
+        assert claim["verdict"] == "undecided"
+
+
+def test_a_verdict_over_a_baseline_below_chance_says_so():
+    rows = pairs(*([name, "run", 0, 5] for name in "abcd"))
+    inside, outside = np.eye(5)[[1, 1, 1, 1]], np.eye(5)[[4, 4, 4, 4]]
+    signals = made_up(rows, probability=outside, CNN_margin=inside)
+    signals.of["cEB-R"][:] = inside
+    items = Items(np.arange(4), np.array([[1, 2]] * 4), 0)
+    draws = {"resamples": 50, "level": 0.95, "seed": 0}
+    told = time_tables.pointing_rows(signals, items, np.ones(4), 0, {}, draws)
+    row = {one["row"]: one for one in told}
+    assert row["peak probability"]["over chance"] == pytest.approx((0 - 0.2) / 0.8)
+    said = row["cEB-R minus peak probability"]
+    assert said["over chance"] == pytest.approx(1.25)
+    assert said["verdict"] == "confirmed, baseline below chance"
+    assert row["cEB-R minus peak CNN margin, frame by frame"]["verdict"] == "undecided"
 
 
 def test_one_video_is_too_few(tmp_path):

@@ -2,7 +2,9 @@
 
 The paper's rows stand beside figures that need no map at all: chance, the middle of the clip, the
 prior of a network that looks back from the end, the margin of single frames, the whole clip.
-Intervals are of the percentile bootstrap over videos.
+Intervals are of the percentile bootstrap over videos; of mAP, whose bootstrap draws lie too high,
+of the jackknife (`seewhy.scores.jackknife`). Rows that guess once and rows that guess twice are
+compared by how much of the way from chance to perfect they go, (a - c) / (1 - c).
 
 Reference: S. A. Bargal et al., *Excitation Backprop for RNNs*, CVPR 2018, section 5.2.
 """
@@ -46,14 +48,16 @@ from seewhy.grounding.timing import (
     read_signals,
 )
 from seewhy.grounding.untrimmed import UntrimmedFile
-from seewhy.scores.bootstrap import Score, bootstrap_interval
-from seewhy.scores.clusters import cluster_mean_interval
+from seewhy.scores.bootstrap import Score, bootstrap_interval, paired_bootstrap
+from seewhy.scores.clusters import cluster_mean_interval, clustered_above_chance
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.scores.detection import ACTIVITYNET, THUMOS14, activitynet, temporal_iou, thumos14
+from seewhy.scores.jackknife import jackknife_interval
 
 log = logging.getLogger(__name__)
 
 RANDOM_DRAWS = 20
+ABOVE = "over chance"  # column of (a - c) / (1 - c)
 SHOWN_OF_ACTIVITYNET = (0.5, 0.75)
 # Bargal et al., CVPR 2018: pointing in time, and mAP at an IoU of 0.1, both on THUMOS14.
 PUBLISHED_POINTING = {
@@ -232,20 +236,25 @@ def pointing_rows(
     about = {**about, "intervals": len(items.pair), "left out": unknown + items.outside}
     rows = []
     found = pointing_hits(signals, items, alone)
-    for row, (kind, hits, chance) in found.items():
-        accuracy = cluster_mean_interval(hits, videos, **bootstrap)
-        figures = interval_columns("accuracy", accuracy)
-        if not np.isnan(chance).any():
-            over = cluster_mean_interval(hits - chance, videos, **bootstrap)
-            figures |= interval_columns("over chance", over)
+    above = {
+        row: clustered_above_chance(hits, chance, videos, name=ABOVE)
+        for row, (_, hits, chance) in found.items()
+        if not np.isnan(chance).any()
+    }
+    over = {
+        row: bootstrap_interval([score], clips=clips, **bootstrap)[ABOVE]
+        for row, (score, clips) in above.items()
+    }
+    for row, (kind, hits, _) in found.items():
+        figures = interval_columns("accuracy", cluster_mean_interval(hits, videos, **bootstrap))
+        figures |= interval_columns(ABOVE, over.get(row))
         rows.append({"row": row, "kind": kind, **about, **figures})
     for first, second, claim, whose in CLAIMS:
-        (_, one, chance), (_, two, other) = found[first], found[second]
-        # Over chance, since one of two guesses hits more often than one.
-        interval = cluster_mean_interval((one - chance) - (two - other), videos, **bootstrap)
+        (one, clips), (two, _) = above[first], above[second]
+        interval = paired_bootstrap([one], [two], clips=clips, **bootstrap)[ABOVE]
         row = {"row": f"{first} minus {second}", "kind": "paired difference", **about}
-        said = {"claim": claim, "whose": whose, "verdict": verdict(interval)}
-        rows.append(row | interval_columns("over chance", interval) | said)
+        said = {"claim": claim, "whose": whose, "verdict": verdict(interval, baseline=over[second])}
+        rows.append(row | interval_columns(ABOVE, interval) | said)
     return rows
 
 
@@ -357,7 +366,9 @@ def detection_rows(
     rows = []
     for row, (kind, tables) in found_intervals(signals, seed=bootstrap["seed"]).items():
         scores = [_scores(with_doubtful, truth.table, found, videos) for found in tables]
-        means = bootstrap_interval(scores, clips=len(videos), **bootstrap)
+        means = jackknife_interval(
+            scores, clips=len(videos), level=bootstrap["level"], bounds=(0, 1)
+        )
         figures = {}
         for figure, interval in means.items():
             figures |= interval_columns(figure, interval)

@@ -136,6 +136,23 @@ def bootstrap_rows(
         InputError: as `bootstrap_interval`.
     """
 
+    draws = {"clips": clips, "resamples": resamples, "level": level, "seed": seed}
+    return compared_rows(scores, compared, lambda score: bootstrap_interval([score], **draws))
+
+
+def compared_rows(
+    scores: Mapping[str, Score],
+    compared: Sequence[tuple[str, str]],
+    intervals: Callable[[Score], Mapping[str, Interval]],
+) -> dict[str, dict[str, Interval]]:
+    """Rows and differences of rows as one score, so that all are of the same draws.
+
+    Args:
+        scores: see `bootstrap_rows`.
+        compared: see there.
+        intervals: of every figure that a score gives.
+    """
+
     def all_rows(times: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         found = {row: score(times) for row, score in scores.items()}
         for one, two in compared:
@@ -143,8 +160,7 @@ def bootstrap_rows(
         return {(row, name): v for row, figures in found.items() for name, v in figures.items()}
 
     rows: dict[str, dict[str, Interval]] = {}
-    draws = {"clips": clips, "resamples": resamples, "level": level, "seed": seed}
-    for (row, name), interval in bootstrap_interval([all_rows], **draws).items():
+    for (row, name), interval in intervals(all_rows).items():
         rows.setdefault(row, {})[name] = interval
     return rows
 

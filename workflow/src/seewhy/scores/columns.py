@@ -5,11 +5,25 @@ from __future__ import annotations
 from seewhy.scores.bootstrap import Interval
 
 
-def verdict(found: Interval) -> str:
-    """What an interval says of the claim that the difference is above 0."""
+def verdict(found: Interval, *, baseline: Interval | None = None, chance: float = 0.0) -> str:
+    """What an interval says of the claim that the difference is above 0.
+
+    Args:
+        found: of the difference; NaN where there is none.
+        baseline: of what is taken off, on a scale on which guesses reach `chance`.
+        chance: that level.
+
+    Returns:
+        ``confirmed``, ``refuted`` or ``undecided``; with ``, baseline below chance`` where the
+        whole interval of the baseline is: to beat it says little.
+    """
+    said = "undecided"
     if found.low > 0:
-        return "confirmed"
-    return "refuted" if found.high < 0 else "undecided"
+        said = "confirmed"
+    elif found.high < 0:
+        said = "refuted"
+    below = baseline is not None and baseline.high < chance
+    return f"{said}, baseline below chance" if below else said
 
 
 def interval_columns(name: str, interval: Interval | None) -> dict[str, float]:

@@ -37,10 +37,12 @@ from scipy.sparse import csr_matrix
 from seewhy.errors import InputError
 from seewhy.scores.bootstrap import Interval, Score, bootstrap_rows
 from seewhy.scores.columns import interval_columns, verdict
+from seewhy.scores.jackknife import jackknife_rows
 
 Array = np.ndarray
 TOP = 5  # attributes of a sentence
 MEASURES = ("recall", "true negative", "precision", "average precision")
+FIGURES = (*MEASURES, "pooled recall", "pooled precision")
 JUDGED = ("precision", "pooled precision", "average precision")  # verdicts of differences
 PUBLISHED = {"recall": 0.309, "true negative": 0.929, "precision": 0.279}
 _AT_ONCE = 64  # resamples, so that what is summed stays in the processor's cache
@@ -220,28 +222,37 @@ def macro_scores(retrieval: Retrieval, truth: Array) -> Score:
     favours systems that say little; "pooled precision", over all (image, attribute) pairs, does
     not.
     """
-    said, scores, truth = _checked(retrieval, truth)
+    said, _, truth = _checked(retrieval, truth)
     right, right_not = (said & truth).astype(float), (~said & ~truth).astype(float)
     named, true = said.astype(float), truth.astype(float)
-    rankings = [_Ranking(s, t) for s, t in zip(scores.T, truth.T, strict=True)]
 
     def score(times: Array) -> dict[str, Array]:
         hits, retrieved, having = times @ right, times @ named, times @ true  # [resamples, q]
         not_having = times.sum(axis=1, keepdims=True) - having
-        open_search = np.empty_like(hits)
-        for start in range(0, len(times), _AT_ONCE):
-            by_image = np.ascontiguousarray(times[start : start + _AT_ONCE].T)
-            for column, ranking in enumerate(rankings):
-                found = ranking.average_precision(by_image)
-                open_search[start : start + _AT_ONCE, column] = found
         return {
             "recall": _mean(_ratio(hits, having)),
             "true negative": _mean(_ratio(times @ right_not, not_having)),
             "precision": _mean(_ratio(hits, retrieved)),
-            "average precision": _mean(open_search),
             "pooled recall": hits.sum(axis=1) / having.sum(axis=1),
             "pooled precision": _or_zero(_ratio(hits.sum(axis=1), retrieved.sum(axis=1))),
         }
+
+    return score
+
+
+def ranking_scores(retrieval: Retrieval, truth: Array) -> Score:
+    """The mean over attributes of the average precision, of multiplicities [resamples, m]."""
+    _, scores, truth = _checked(retrieval, truth)
+    rankings = [_Ranking(s, t) for s, t in zip(scores.T, truth.T, strict=True)]
+
+    def score(times: Array) -> dict[str, Array]:
+        found = np.empty((len(times), len(rankings)))
+        for start in range(0, len(times), _AT_ONCE):
+            by_image = np.ascontiguousarray(times[start : start + _AT_ONCE].T)
+            for column, ranking in enumerate(rankings):
+                precision = ranking.average_precision(by_image)
+                found[start : start + _AT_ONCE, column] = precision
+        return {"average precision": _mean(found)}
 
     return score
 
@@ -261,14 +272,15 @@ def tabulate_retrieval(
         methods: of each method.
         baselines: see `baseline_retrievals` and `another_images`.
         truth: whether a caption of the image has the attribute, [m, q] bool.
-        resamples: of the bootstrap, which draws images.
+        resamples: of the bootstrap, which draws images. (Images drawn twice stand side by side in a
+            ranking and lift its average precision: that has jackknife intervals.)
         confidence: of the intervals.
         seed: of the draws.
 
     Returns:
         Columns `row`, `kind` (method, baseline, paired difference, published), `images`,
-        `attributes`, `retrieved` (attributes that some sentence names); `MEASURES` (means over
-        attributes), "pooled recall" and "pooled precision", each with low and high; of a difference
+        `attributes`, `retrieved` (attributes that some sentence names); `FIGURES` (means over
+        attributes, and pooled), each with low and high; of a difference
         the verdicts on precision, pooled precision and average precision. The row "prevalence" is
         what a random choice of images gets for precision and average precision.
     """
@@ -277,9 +289,13 @@ def tabulate_retrieval(
     draws = {"clips": m, "resamples": resamples, "level": confidence, "seed": seed}
     systems = {**methods, **baselines}
     compared = [(method, baseline) for method in methods for baseline in baselines]
-    scores = {row: macro_scores(retrieval, truth) for row, retrieval in systems.items()}
-    scores["prevalence"] = partial(_prevalence, truth)
-    intervals = bootstrap_rows(scores, compared, **draws)
+    closed = {row: macro_scores(retrieval, truth) for row, retrieval in systems.items()}
+    ranked = {row: ranking_scores(retrieval, truth) for row, retrieval in systems.items()}
+    for scores in (closed, ranked):
+        scores["prevalence"] = partial(_prevalence, truth)
+    closed_rows = bootstrap_rows(closed, compared, **draws)
+    ranked_rows = jackknife_rows(ranked, compared, clips=m, level=confidence)
+    intervals = {row: found | ranked_rows[row] for row, found in closed_rows.items()}
     rows: list[dict[str, Any]] = []
     for row, found in intervals.items():
         about: dict[str, Any] = {"row": row, "images": m, "attributes": q}
@@ -288,7 +304,7 @@ def tabulate_retrieval(
             about["retrieved"] = int(systems[row].said.any(axis=0).sum())
         else:
             about["kind"] = "baseline" if row == "prevalence" else "paired difference"
-        about |= _columns(found)
+        about |= _columns({name: found[name] for name in FIGURES if name in found})
         if about["kind"] == "paired difference":
             about |= {f"{name} verdict": verdict(found[name]) for name in JUDGED}
         rows.append(about)
