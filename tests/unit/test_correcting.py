@@ -457,8 +457,8 @@ def test_networks_variants_and_controls_are_compared(world):
 
 def test_intervals_of_shares_end_at_0_and_1():
     by_seed = [dict.fromkeys(SHARES, value) for value in (1.0, 0.9, 1.0)]
-    assert _intervals(by_seed, 0.95, whole=(0.0, 1.0))["corrected high"] == 1.0
-    assert _intervals(by_seed, 0.95, whole=(0.0, 1.0))["corrected low"] < 0.9
+    assert _intervals(by_seed, 0.95, bounds=(0.0, 1.0))["corrected high"] == 1.0
+    assert _intervals(by_seed, 0.95, bounds=(0.0, 1.0))["corrected low"] < 0.9
 
 
 def test_no_case_is_a_table_without_shares(world):

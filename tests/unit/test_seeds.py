@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from seewhy.scores.seeds import over_seeds
+from seewhy.scores.seeds import SHARE, over_seeds
 
 
 def test_the_interval_is_the_one_of_scipy():
@@ -15,6 +15,12 @@ def test_the_interval_is_the_one_of_scipy():
     assert (found.low, found.high) == pytest.approx((low, high))
     assert found.sd == pytest.approx(sem * 2)
     assert list(found.columns("x")) == ["x", "x low", "x high", "x seed sd"]
+
+
+def test_the_interval_of_a_share_ends_where_shares_do():
+    found = over_seeds([0.98, 1.0, 0.97], 0.95, bounds=SHARE)
+    assert (found.high, found.mean) == (1.0, pytest.approx(0.98333, abs=1e-5))
+    assert found.low == over_seeds([0.98, 1.0, 0.97], 0.95).low > 0.9
 
 
 def test_two_seeds_by_hand():

@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from seewhy.errors import InputError
-from seewhy.summaries.parts import attribute_parts
+from seewhy.summaries.parts import NOUN_PARTS, attribute_parts
 from seewhy.summaries.pointing import (
     ALPHAS,
     Pairs,
@@ -21,6 +21,7 @@ from seewhy.summaries.pointing import (
     simulated_pck,
     tabulate_pck,
 )
+from seewhy.text.lexicon import SYNONYMS_OF_NOUNS
 
 CUB = ("back", "beak", "belly", "breast", "crown", "forehead", "left eye", "left leg", "left wing",
        "nape", "right eye", "right leg", "right wing", "tail", "throat")  # fmt: skip
@@ -43,6 +44,11 @@ def pairs_of(points, there, size, attribute=None):
         ("white bellies", {"belly"}),
         ("red head", {"crown", "forehead", "nape", "left eye", "right eye"}),
         ("light brown breast", {"breast"}),
+        ("yellow eye ring", {"left eye", "right eye"}),
+        ("white wing bars", {"left wing", "right wing"}),
+        ("black tail feathers", {"tail"}),
+        ("orange beak tip", {"beak"}),
+        ("long wing span", set()),
         ("small bird", set()),
         ("brown body", set()),
         ("white feathers", set()),
@@ -52,6 +58,15 @@ def pairs_of(points, there, size, attribute=None):
 def test_a_noun_names_its_key_points(name, parts):
     found = attribute_parts([name], CUB)
     assert {CUB[i] for i in np.flatnonzero(found[0])} == parts
+
+
+def test_the_lexicons_one_name_keeps_the_key_points_of_all_spellings():
+    lost = [
+        noun
+        for noun in NOUN_PARTS
+        if not attribute_parts([f"red {SYNONYMS_OF_NOUNS.get(noun, noun)}"], CUB).any()
+    ]
+    assert not lost
 
 
 def test_part_names_may_be_written_otherwise_and_must_be_cubs():

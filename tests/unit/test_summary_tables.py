@@ -1,5 +1,7 @@
 """From a small aviary to all tables of the summaries, and what ties their files together."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -17,7 +19,13 @@ from seewhy.summaries.filters import filter_attributes
 from seewhy.summaries.images import crop_images
 from seewhy.summaries.split import open_split
 from seewhy.summaries.study import open_study
-from seewhy.summaries.tables import image_probabilities, say, score_summaries, write_filters
+from seewhy.summaries.tables import (
+    grounding_table,
+    image_probabilities,
+    say,
+    score_summaries,
+    write_filters,
+)
 from seewhy.text.attributes import Attributes, extract_attributes
 from seewhy.worlds.aviary import render_aviary
 
@@ -107,6 +115,20 @@ def test_image_probabilities_are_eq_5_by_a_loop(made):
         parts = np.maximum(parts, 0) / max(np.maximum(parts, 0).sum(), 1e-30)
         np.testing.assert_allclose(found[i], sum(a * b for a, b in zip(parts, p, strict=True)),
                                    rtol=1e-4, atol=1e-7)  # fmt: skip
+
+
+def test_attributes_are_located_by_distributions_as_eqs_5_and_7_weigh_them(made):
+    split, train = opened(made), opened(made, "train")
+    table = load_filter_attributes(made / "joint.h5")
+    loud = table.scores.copy()
+    loud[0] *= 1e6  # the same distribution: more of everything says nothing of any attribute
+    maps = [np.random.default_rng(0).random((24, len(loud), 4, 4))]
+    draws = {"resamples": 20, "confidence": 0.9, "seed": 0}
+    found = [
+        grounding_table(train, split, {"joint": one}, maps, top=6, draws=draws)
+        for one in (table, replace(table, scores=loud))
+    ]
+    pd.testing.assert_frame_equal(*found)
 
 
 def test_all_tables_are_scored(made, tmp_path):

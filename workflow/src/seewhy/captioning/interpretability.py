@@ -40,7 +40,7 @@ from seewhy.scores.interpretability import (
     peakiness,
     single_neuron_auc,
 )
-from seewhy.scores.seeds import over_seeds
+from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
 MEASURES = {
@@ -54,7 +54,7 @@ MEASURES = {
     "devoted": "share of the neurons of whose picks at least half are for one topic",
     "peakiness": "Hoyer's sparseness of a topic's mean activations",
 }
-"""What each measure says; all are means over topics, but for the shares of neurons."""
+"""What each measure says, between 0 and 1; means over topics, but for the shares of neurons."""
 
 
 VARIANTS = {
@@ -277,7 +277,8 @@ def tabulate_interpretability(
 ) -> None:
     """Write the measures on test clips, and what LSTM-I has over each network, seed by seed.
 
-    Intervals are Student's, over the training seeds: what another seed would give.
+    Intervals are Student's, over the training seeds: what another seed would give; they end where
+    the measures do, at 0 and 1.
 
     Args:
         measures: JSON files of `read_neurons`, ``<set>/<model>-seed<seed>.<variant>.json``.
@@ -319,7 +320,9 @@ def _row_of(path: Path) -> str:
 def _summary(
     row: str, kind: str, by_seed: Sequence[Mapping[str, float]], confidence: float
 ) -> dict[str, Any]:
+    bounds = SHARE if kind == "network" else DIFFERENCE_OF_SHARES
     summary: dict[str, Any] = {"row": row, "kind": kind, "seeds": len(by_seed)}
     for name in MEASURES:
-        summary |= over_seeds([one[name] for one in by_seed], confidence).columns(name)
+        values = [one[name] for one in by_seed]
+        summary |= over_seeds(values, confidence, bounds=bounds).columns(name)
     return summary

@@ -15,7 +15,7 @@ from seewhy.captioning.tables import Bootstrap, references_of
 from seewhy.files import read_json, whole_file
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
-from seewhy.scores.seeds import over_seeds
+from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, OverSeeds, over_seeds
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
 
@@ -94,7 +94,7 @@ def tabulate_refinement(
         rows.append(
             {"row": row, "kind": "network", "seeds": len(by_seed)}
             | {"cases": sum(len(record["cases"]) for record in by_seed.values())}
-            | _intervals(list(shares[row].values()), confidence, whole=(0.0, 1.0))
+            | _intervals(list(shares[row].values()), confidence, bounds=SHARE)
             | _half_scores(list(by_seed.values()), said, confidence)
             | _scores(list(by_seed.values()), clips, said, bootstrap)
         )
@@ -172,14 +172,14 @@ def _mean(values: Iterable[float]) -> float:
 def _intervals(
     by_seed: Sequence[Mapping[str, float]],
     confidence: float,
-    whole: tuple[float, float] = (-1.0, 1.0),
+    bounds: tuple[float, float] = DIFFERENCE_OF_SHARES,
 ) -> dict[str, float]:
     """Student's intervals, within what a share (or a difference of two) can be."""
     result: dict[str, float] = {}
     for name in SHARES:
         values = [one[name] for one in by_seed if not math.isnan(one[name])]
-        columns = over_seeds(values, confidence).columns(name) if values else {name: math.nan}
-        result |= {column: float(np.clip(value, *whole)) for column, value in columns.items()}
+        found = over_seeds(values, confidence, bounds=bounds) if values else OverSeeds(math.nan)
+        result |= found.columns(name)
     return result
 
 

@@ -13,7 +13,7 @@ from seewhy.captioning.transfer import LINEAR, actions_of
 from seewhy.corpora.canonical import read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_file
-from seewhy.scores.seeds import over_seeds
+from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
 
 REFERENCE = "I"
 COLUMNS = ("labels", "clip", "label", "predicted")
@@ -106,5 +106,6 @@ def _name(model: str) -> str:
 
 
 def _row(row: str, kind: str, values: Sequence[float], confidence: float) -> Mapping[str, Any]:
-    interval = over_seeds(values, confidence).columns("accuracy")
+    bounds = DIFFERENCE_OF_SHARES if kind == "paired difference" else SHARE
+    interval = over_seeds(values, confidence, bounds=bounds).columns("accuracy")
     return {"row": row, "kind": kind, "seeds": len(values)} | interval

@@ -28,12 +28,22 @@ class OverSeeds(NamedTuple):
         return {column: value for column, value in columns.items() if value is not None}
 
 
-def over_seeds(values: Sequence[float], confidence: float) -> OverSeeds:
+SHARE = (0.0, 1.0)
+DIFFERENCE_OF_SHARES = (-1.0, 1.0)
+
+
+def over_seeds(
+    values: Sequence[float],
+    confidence: float,
+    *,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> OverSeeds:
     """Mean, ends of Student's interval of the mean, and standard deviation.
 
     Args:
         values: one for each seed (for a difference: paired, seed by seed).
         confidence: coverage of the interval.
+        bounds: least and greatest value that the figure can have; the interval is cut there.
     """
     by_seed = np.asarray(values, float)
     mean = float(by_seed.mean())
@@ -41,4 +51,5 @@ def over_seeds(values: Sequence[float], confidence: float) -> OverSeeds:
         return OverSeeds(mean)
     sd = float(by_seed.std(ddof=1))
     half = float(student.ppf((1 + confidence) / 2, len(by_seed) - 1)) * sd / len(by_seed) ** 0.5
-    return OverSeeds(mean, mean - half, mean + half, sd)
+    low, high = np.clip([mean - half, mean + half], *bounds)
+    return OverSeeds(mean, float(low), float(high), sd)

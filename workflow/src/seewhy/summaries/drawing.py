@@ -333,7 +333,7 @@ class _Drawer:
         return said[:1].upper() + said[1:] + "."
 
     def _heats(self, maps: Array, columns: Sequence[int]) -> Array:
-        return heat_maps(maps[None], self.table.scores[:, columns])[0]
+        return heat_maps(maps[None], self.table.distributions()[:, columns])[0]
 
     def _of_class(self, class_: int) -> Array:
         train = self.train

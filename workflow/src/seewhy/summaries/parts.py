@@ -35,7 +35,7 @@ NOUN_PARTS: Mapping[str, tuple[str, ...]] = {
     "throat": ("throat",),
     "neck": ("nape", "throat"),
     "tail": ("tail",),
-    "rectrice": ("tail",),
+    "rectrix": ("tail",),
     "wing": _WINGS,
     "wingbar": _WINGS,
     "covert": _WINGS,
@@ -55,12 +55,16 @@ NOUN_PARTS: Mapping[str, tuple[str, ...]] = {
     "face": ("forehead", "beak", *_EYES),
     "head": _HEAD,
 }
-_PLURALS = {"feet": "foot", "tarsi": "tarsus", "bellies": "belly", "primaries": "primary",
-            "secondaries": "secondary"}  # fmt: skip
+_PLURALS = {"rectrices": "rectrix", "feet": "foot", "tarsi": "tarsus", "bellies": "belly",
+            "primaries": "primary", "secondaries": "secondary"}  # fmt: skip
+_MEASURES = ("span", "length", "size", "shape")  # of a part: "wing span" is no place
 
 
 def attribute_parts(names: Sequence[str], part_names: Sequence[str]) -> Array:
-    """Key points that each attribute's noun (its last word) names, by `NOUN_PARTS`.
+    """Key points that each attribute's noun names, by `NOUN_PARTS`.
+
+    The noun is the last word, or, of a noun of two words ("eye ring", "tail feathers"), the first
+    of them where the last one names no part.
 
     Args:
         names: attributes, adjective and noun: "yellow crown".
@@ -81,8 +85,12 @@ def attribute_parts(names: Sequence[str], part_names: Sequence[str]) -> Array:
         )
     found = np.zeros((len(names), len(part_names)), bool)
     for row, name in zip(found, names, strict=True):
-        noun = name.lower().split()[-1] if name.strip() else ""
-        singular = _PLURALS.get(noun, noun)
-        parts = NOUN_PARTS.get(singular) or NOUN_PARTS.get(singular.removesuffix("s"), ())
+        *_, first, last = "", "", *name.lower().split()
+        parts = _parts_of(last) or (() if last in _MEASURES else _parts_of(first))
         row[[column[part] for part in parts if part in column]] = True
     return found
+
+
+def _parts_of(noun: str) -> tuple[str, ...]:
+    singular = _PLURALS.get(noun, noun)
+    return NOUN_PARTS.get(singular) or NOUN_PARTS.get(singular.removesuffix("s"), ())

@@ -5,9 +5,10 @@ An attribute t of image x is located by the filters that stand for it,
 .. math::
     y = \sigma\Big(\sum_{k=1}^{n} \alpha_k f_k(x)\Big), \qquad \alpha_k = p(t | f_k) \quad (9)
 
-with sigma as in eqs. 6 and 8: negative values to 0, then divided by the sum. Its place is the
-largest value of the sum, brought to the crop's resolution (`seewhy.scores.pointing`); sigma does
-not move it. PCK@alpha is the share of (image, attribute) pairs whose place lies within alpha times
+with p(t|f) the distribution of each filter, which sums to 1 over the attributes as in eqs. 5 and 7
+(else a filter with large scores for everything would decide), and sigma as in eqs. 6 and 8:
+negative values to 0, then divided by the sum. Its place is the largest value of the sum, brought to
+the crop's resolution (`seewhy.scores.pointing`); sigma does not move it. PCK@alpha is the share of (image, attribute) pairs whose place lies within alpha times
 the object's size of a key point that the attribute's noun names. The crop is the object's box made
 square, so the size is the crop's side: the paper's row "Random", 3.1, 12.6 and 28.3%, is exactly
 pi alpha^2.
@@ -158,7 +159,8 @@ def predicted_points(blocks: Iterable[Array], pairs: Pairs, alpha: Array) -> Arr
     Args:
         blocks: feature maps [b, n, h, w] of all images, in order, some at a time.
         pairs: of these images.
-        alpha: p(t|f), [..., n, l]; several tables are answered in one pass over the blocks.
+        alpha: p(t|f), rows that sum to 1, [..., n, l]; several tables are answered in one pass
+            over the blocks.
 
     Returns:
         x, y in pixels of the crop, [..., q, 2].

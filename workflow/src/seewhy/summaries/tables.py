@@ -103,15 +103,15 @@ def grounding_table(
     )
     last = list(tables.values())[-1]
     other = other_attribute(pairs, parts, seed=draws["seed"])
-    scores = {preset: table.scores for preset, table in tables.items()}
+    alphas = {preset: table.distributions() for preset, table in tables.items()}
     controls = {
-        "constant p.d.f.": np.ones_like(last.scores),
-        f"another attribute's ({last.preset})": last.scores[:, other],
+        "constant p.d.f.": np.full_like(last.scores, 1 / len(last.names)),
+        f"another attribute's ({last.preset})": alphas[last.preset][:, other],
     }
-    places = predicted_points(maps, pairs, np.stack([*scores.values(), *controls.values()]))
-    methods = dict(zip(scores, places, strict=False))
+    places = predicted_points(maps, pairs, np.stack([*alphas.values(), *controls.values()]))
+    methods = dict(zip(alphas, places, strict=False))
     baselines = {
-        **dict(zip(controls, places[len(scores) :], strict=True)),
+        **dict(zip(controls, places[len(alphas) :], strict=True)),
         "box centre": centre_points(pairs),
         "mean of the part": part_mean_points(pairs, parts, train.points, train.visible),
     }
