@@ -8,8 +8,9 @@ An attribute t of image x is located by the filters that stand for it,
 with p(t|f) the distribution of each filter, which sums to 1 over the attributes as in eqs. 5 and 7
 (else a filter with large scores for everything would decide), and sigma as in eqs. 6 and 8:
 negative values to 0, then divided by the sum. Its place is the largest value of the sum, brought to
-the crop's resolution (`seewhy.scores.pointing`); sigma does not move it. PCK@alpha is the share of (image, attribute) pairs whose place lies within alpha times
-the object's size of a key point that the attribute's noun names. The crop is the object's box made
+the crop's resolution (`seewhy.scores.pointing`); sigma does not move it. PCK@alpha is the
+share of (image, attribute) pairs whose place lies within alpha times the object's size of a key
+point that the attribute's noun names. The crop is the object's box made
 square, so the size is the crop's side: the paper's row "Random", 3.1, 12.6 and 28.3%, is exactly
 pi alpha^2.
 
