@@ -31,6 +31,7 @@ from seewhy.errors import InputError
 from seewhy.scores.captions import CaptionScorer
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary
+from seewhy.worlds.puppets.caption_truth import ClipTruth, Done
 
 WORDS = ["cat", "dog", "walks", "sleeps", "animal", "flies"]
 PLAN = dict(
@@ -372,7 +373,7 @@ def test_shares_are_those_of_the_record():
         "before": dict.fromkeys("abcde", "x"),
         "cases": [
             # It named a cat and that it sleeps, rightly, and a dog, wrongly; the cat is left.
-            case | dict(clip="a", dose=1.0, corrected=True, before="cat sleeps dog",
+            case | dict(clip="a", dose=1.0, corrected=True, before="cat sleeps dog walking",
                         after="cat dog", changed={"d": "y"}, gained=1, helped=1, missing=4),
             case | dict(clip="b", dose=2.0, corrected=False, before="dog", after="dog", lost=1,
                         having=2),
@@ -380,8 +381,15 @@ def test_shares_are_those_of_the_record():
         ],
         "in_turn": {"cases": ["a", "b"], "corrected": 1},
     }  # fmt: skip
-    assert _shares(record, human, words) == {
+    # In the clip a dog sleeps beside a cat; of what is said before, one thing is wrong.
+    drawn = ClipTruth(frozenset(["cat", "dog"]), (Done("dog", "sit", ""),), "road")
+    assert _shares(record, human, words, {"a": drawn}) == {
         "corrected": pytest.approx(1 / 3),
+        "true": 1,
+        "true of who": 1,
+        "true of what": 1,
+        "true of where": 1,
+        "true before": 0,
         "kept": pytest.approx((1 / 2 + 1) / 2),
         "unanswered": pytest.approx(1 / 3),
         "others changed": pytest.approx(1 / 4 / 3),
@@ -412,7 +420,7 @@ def test_networks_variants_and_controls_are_compared(world):
     tabulate_refinement(
         folder / "corpus", folder / "topics.json",
         [folder / f"{name}.json" for name in names], folder / "table.csv",
-        split="test", resamples=100, confidence=0.9, seed=0,
+        split="test", name="folder", resamples=100, confidence=0.9, seed=0,
     )  # fmt: skip
     table = pd.read_csv(folder / "table.csv")
     assert table.loc[table["kind"] == "network", "row"].tolist() == [
@@ -467,7 +475,7 @@ def test_no_case_is_a_table_without_shares(world):
     correct(world, "I-seed0.own")
     tabulate_refinement(
         folder / "corpus", folder / "topics.json", [folder / "I-seed0.own.json"],
-        folder / "table.csv", split="test", resamples=100, confidence=0.9, seed=0,
+        folder / "table.csv", split="test", name="folder", resamples=100, confidence=0.9, seed=0,
     )  # fmt: skip
     row = pd.read_csv(folder / "table.csv").iloc[0]
     assert row["cases"] == 0

@@ -113,7 +113,7 @@ rule correct_cases:
 
 rule score_refinement:
     input:
-        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        corpus=expand(f"{CORPUS}/{{table}}.csv", table=TABLES),
         topics="data/captioning/topics/topics.json",
         records=expand("results/refinement/{name}.json", name=CORRECTED),
     output:
@@ -137,6 +137,7 @@ rule score_refinement:
         code=code("score_refinement.py"),
         evaluation=section("evaluation"),
         split=json.dumps(EXPERIMENT["split"]),
+        name=json.dumps(config["corpus"]["name"]),
     script:
         "../scripts/score_refinement.py"
 

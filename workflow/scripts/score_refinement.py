@@ -10,5 +10,6 @@ with rule(snakemake) as settings:
         snakemake.input.records,
         snakemake.output.table,
         split=settings["split"],
+        name=settings["name"],
         **settings["evaluation"],
     )

@@ -18,8 +18,15 @@ from seewhy.scores.meteor import Meteor
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, OverSeeds, over_seeds
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
+from seewhy.worlds.puppets.caption_truth import (
+    ASKED,
+    ClipTruth,
+    judge_caption,
+    read_clip_truths,
+)
 
-SHARES_OF_CASES = ("corrected", "kept", "unanswered", "others changed", "false positives",
+TRUE = ("true", *(f"true of {asked}" for asked in ASKED), "true before")
+SHARES_OF_CASES = ("corrected", *TRUE, "kept", "unanswered", "others changed", "false positives",
                    "helped", "lost")  # fmt: skip
 SHARES = (*SHARES_OF_CASES, "corrected in turn")
 ENDINGS = {"own": "", "random": ", random neurons", "other": ", another topic"}
@@ -36,13 +43,17 @@ def tabulate_refinement(
     table_path: str | Path,
     *,
     split: str,
+    name: str,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> None:
     """Write for each captioner, variant and control what became of its cases and of the whole set.
 
-    Columns: `corrected`, the share of unseen halves that name the topic afterwards; `kept`, where
+    Columns: `corrected`, the share of unseen halves that name the topic afterwards; of these
+    corrected captions, where the corpus knows what was drawn (puppets), `true of who`, `what` and
+    `where`, the shares that say nothing wrong of that, `true`, that of all three, and `true
+    before`, that of what was said of these halves before; `kept`, where
     there was a dose, the share of the topics that their captions named before as some human does
     which they still name; `unanswered`, the share of cases in which no dose made the captioner say
     the topic; `others changed`, the share of the other clips that are captioned in other words;
@@ -65,6 +76,7 @@ def tabulate_refinement(
             at least one.
         table_path: CSV.
         split: whose clips they are of.
+        name: of the corpus.
         resamples: bootstrap resamples of the clips.
         confidence: coverage of the intervals.
         seed: of the bootstrap.
@@ -82,8 +94,11 @@ def tabulate_refinement(
     clips = [c for c in next(iter(networks["LSTM-I"].values()))["before"] if c in references]
     bootstrap = Bootstrap(resamples, confidence, seed)
     words = TopicWords.load(topics).strict()
+    truths = read_clip_truths(corpus) if name == "puppets" else {}
     shares = {
-        row: {number: _shares(record, references, words) for number, record in by_seed.items()}
+        row: {
+            number: _shares(record, references, words, truths) for number, record in by_seed.items()
+        }
         for row, by_seed in networks.items()
     }
     rows = []
@@ -130,11 +145,13 @@ def _shares(
     record: Mapping[str, Any],
     references: Mapping[str, Sequence[str]],
     words: Sequence[Sequence[str]],
+    truths: Mapping[str, ClipTruth],
 ) -> dict[str, float]:
     others = max(1, len(record["before"]) - 1)
     by_case = [
         {
             "corrected": case["corrected"],
+            **_truth(case, truths),
             "kept": _kept(case, references.get(case["clip"], ()), words),
             "unanswered": case["dose"] is None,
             "others changed": len(case["changed"]) / others,
@@ -148,6 +165,20 @@ def _shares(
     cases = len(record["in_turn"]["cases"])
     in_turn = record["in_turn"]["corrected"] / cases if cases else math.nan
     return shares | {"corrected in turn": in_turn}
+
+
+def _truth(case: Mapping[str, Any], truths: Mapping[str, ClipTruth]) -> dict[str, float]:
+    """`TRUE` of a corrected case; not a number for the others, and where nothing is known."""
+    if not case["corrected"] or case["clip"] not in truths:
+        return dict.fromkeys(TRUE, math.nan)
+    before, after = (
+        judge_caption(case[when], truths[case["clip"]]) for when in ("before", "after")
+    )
+    return {
+        "true": float(all(after.values())),
+        **{f"true of {asked}": float(right) for asked, right in after.items()},
+        "true before": float(all(before.values())),
+    }
 
 
 def _kept(case: Mapping[str, Any], human: Sequence[str], words: Sequence[Sequence[str]]) -> float:
