@@ -1,6 +1,7 @@
 """Formulas of two labels: against the literal search over all pixels, and by hand."""
 
 import logging
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -325,6 +326,29 @@ def test_a_dissection_finds_what_units_detect(tmp_path):
     pd.testing.assert_frame_equal(compositions(again), table)
     np.testing.assert_array_equal(again.average_precision, found.average_precision)
     np.testing.assert_array_equal(again.chance, found.chance)
+
+
+def test_what_is_told_first_is_of_the_images_that_were_not_chosen_on():
+    found = dissect_layer(network(), "1", Puppets(), how=HOW, device="cpu")
+    best = found.compositions
+    # [rounds, ways, chosen on or held out, units]
+    values = {"label_iou": (0.5, 0.3), "formula_iou": (0.9, 0.35), "part_iou": (0.6, 0.31)}
+    made = {
+        name: np.broadcast_to(np.array(pair)[:, None], getattr(best, name).shape)
+        for name, pair in values.items()
+    }
+    found = replace(found, compositions=replace(best, **made))
+    table = compositions(found)
+    for name, (chosen_on, held_out) in values.items():
+        column = name.replace("_", " ")
+        assert (table[column] == held_out).all()
+        assert (table[f"{column}, chosen on"] == chosen_on).all()
+    assert table["preferred"].all()
+    assert np.allclose(table["gain"], 0.05)
+    assert np.allclose(table["gain over part, chosen on"], 0.3)
+    row = compositions_summary(found, resamples=20).set_index("labels").loc["true"]
+    assert row[["label iou", "formula iou"]].tolist() == pytest.approx([0.3, 0.35])
+    assert row[["gain", "gain, chosen on", "preferred"]].tolist() == pytest.approx([0.05, 0.4, 1])
 
 
 def test_settings_leave_readings_out(tmp_path):

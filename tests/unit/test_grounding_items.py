@@ -155,6 +155,23 @@ def test_the_truth_itself_points_always(world, items, inputs, tmp_path):
         score_maps(tmp_path / "maps.h5", tmp_path / "scores.csv", **given)
 
 
+def test_a_map_alike_on_both_actors_is_half_right():
+    def rows(clip, instance, own, partner):
+        return [
+            {"clip": clip, "instance": instance, "action": "walk", "own": a, "partner": b}
+            for a, b in zip(own, partner, strict=True)
+        ]
+
+    draws = {"resamples": 20, "level": 0.95, "seed": 0}
+    ties = pd.DataFrame([*rows("a", 1, [0.5, 0], [0.5, 0]), *rows("b", 1, [1, 0], [0, 1])])
+    assert two_actors(ties, draws).value == 0.5  # equal in means over the frames
+    more = [*rows("c", 1, [2, 0], [1, 0]), *rows("c", 2, [0, 3], [0, 4]), *rows("d", 1, [9], [1])]
+    table = pd.concat([ties, pd.DataFrame(more)])
+    assert two_actors(table, draws).value == (0.5 + 0.5 + 1 + 0 + 1) / 5
+    alone = table.assign(partner=np.nan)
+    assert two_actors(alone, draws) is None
+
+
 def test_every_method_is_made_scored_tabulated_and_drawn(world, items, inputs, tmp_path):
     methods = (*TABLE1, "Grad-CAM", "Grad-CAM-R", "cEB-R.all.paper", "occlusion-R", "random")
     for method in methods:
