@@ -18,7 +18,7 @@ from seewhy.scores.captions import (
     rouge_l,
     score_captions,
 )
-from seewhy.scores.reference_rows import best_constant_caption, human_against_others
+from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 
 WORDS = ["a", "man", "cat", "runs"]
 
@@ -198,23 +198,23 @@ def test_best_constant_caption_is_the_best_of_the_candidates():
         best_constant_caption({"1": []}, validation)
 
 
-def test_human_ceiling_never_meets_its_own_words():
+def test_the_ceiling_never_meets_its_own_words():
     # Every caption of a clip shares no word with the clip's others: a leak would score above 0.
     references = {f"{i}": [f"red{i} one", f"blue{i} two", f"green{i} three"] for i in range(5)}
     references["lonely"] = ["only one"]
-    human = human_against_others(references, draws=3)
-    assert human.left_out == 1
-    assert [len(draw.clips) for draw in human.draws] == [5, 5, 5]
-    assert human.corpus()["ROUGE-L"] == 0.0
+    found = reference_against_others(references, draws=3)
+    assert found.left_out == 1
+    assert [len(draw.clips) for draw in found.draws] == [5, 5, 5]
+    assert found.corpus()["ROUGE-L"] == 0.0
     same = {f"{i}": [f"a b c d{i}"] * 3 for i in range(5)}
-    assert human_against_others(same).corpus()["BLEU-4"] == pytest.approx(1)
+    assert reference_against_others(same).corpus()["BLEU-4"] == pytest.approx(1)
     with pytest.raises(InputError, match="no clip has two captions"):
-        human_against_others({"1": ["a"]})
+        reference_against_others({"1": ["a"]})
 
 
-def test_human_draws_follow_the_seed():
+def test_draws_of_references_follow_the_seed():
     _, references = random_captions(5)
-    first, again, other = (human_against_others(references, seed=s).corpus() for s in (1, 1, 2))
+    first, again, other = (reference_against_others(references, seed=s).corpus() for s in (1, 1, 2))
     assert first == again
     assert first != other
-    assert isinstance(human_against_others(references).draws[0], ClipScores)
+    assert isinstance(reference_against_others(references).draws[0], ClipScores)

@@ -174,7 +174,7 @@ def test_the_table_has_the_oracle_above_and_chance_below():
     assert method["right"] == pytest.approx(scores[right].mean())
     assert (method["verdict"], method["verdict within class"]) == ("confirmed", "confirmed")
     assert two.loc["method minus random", "all"]["verdict"] == "confirmed"
-    assert two.loc["method minus a human caption", "all but one"]["verdict"] == "refuted"
+    assert two.loc["method minus a reference caption", "all but one"]["verdict"] == "refuted"
     assert two.loc["random", "all"]["verdict"] == "undecided"
     assert two.loc["random", "all"]["overall"] > 0.2  # the template's words alone
     assert table.iloc[-1][["right", "wrong", "overall"]].tolist() == [0.415, 0.381, 0.409]

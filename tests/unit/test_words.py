@@ -342,7 +342,7 @@ def test_all_of_table_5(world, trained, tmp_path, asked):
     )  # fmt: skip
     tabulate_phrases(tmp_path / "scores.csv", tmp_path / "table5.csv", name="made up", resamples=20)
     table = pd.read_csv(tmp_path / "table5.csv")
-    own = table[table["block"] == "human captions"].set_index("row")
+    own = table[table["block"] == "reference captions"].set_index("row")
     assert own["all"].iloc[:10].between(0, 1).all()
     assert (table["kind"].str.startswith("published")).sum() == 4
     assert table.loc[table["block"] == "generated captions", "nouns there"].eq(1).all()

@@ -2,7 +2,7 @@
 
 The experiment, section 4 of the paper. Of the test (or validation) clips that all compared
 captioners get wrong, `choose_cases` names for each the topic that is missed, as a person would who
-knows the human captions. `correct_cases` gives a captioner the first half of one clip and that
+knows the reference captions. `correct_cases` gives a captioner the first half of one clip and that
 topic, and judges it on the second half, which it has not seen, and on all other clips of the split;
 then starts anew with the next. What counts as naming a topic are strict words
 (:mod:`seewhy.text.strict`).
@@ -46,7 +46,7 @@ from seewhy.text.vectors import read_topic_vectors, vectors_of
 log = logging.getLogger(__name__)
 
 CASE = ["clip", "topic", "words", "agreed"]
-AGREED = 0.3  # share of a clip's human captions that say a topic which an oracle calls missing
+AGREED = 0.3  # share of a clip's references that say a topic which an oracle calls missing
 
 
 class Opened(NamedTuple):
@@ -132,9 +132,9 @@ def choose_cases(
     """Choose clips that all captioners get wrong, and for each the topic they miss.
 
     A clip is a case where the caption of its second half by each of the captioners has a word of a
-    topic that no human caption of the clip has, and where a topic of the clip is missed: at least
-    `AGREED` of its human captions have a strict word of it, and no captioner's caption of either
-    half has one. Of several topics the one that most human captions have is taken.
+    topic that no reference caption of the clip has, and where a topic of the clip is missed: at
+    least `AGREED` of its references have a strict word of it, and no captioner's caption of either
+    half has one. Of several topics the one that most references have is taken.
 
     Clips of a single frame have no halves and are left out.
 
@@ -145,7 +145,7 @@ def choose_cases(
         topics: `topics.json`.
         vectors_path: s of all clips (CSV).
         output: CSV, a row a case: `clip`, `topic`, `words` (strict ones) and `agreed` (share of the
-            human captions).
+            references).
         cases: chosen at random where there are more.
         seed: of that choice.
         decoding: of :func:`.decode.beam_search`.
@@ -157,19 +157,19 @@ def choose_cases(
     words, vectors = TopicWords.load(topics), read_topic_vectors(vectors_path)
     strict, known = words.strict(), set(words.words)
     table = read_table(corpus, "captions")
-    human = {
+    references = {
         clip: [set(tokenise(text)) for text in texts]
         for clip, texts in table.groupby("clip")["text"]
     }
     said = [_said_of_halves(path, features_path, decoding, device) for path in captioners]
     rows = []
-    for clip in said[0].keys() & human.keys() & set(vectors.index):
-        used = set().union(*human[clip])
+    for clip in said[0].keys() & references.keys() & set(vectors.index):
+        used = set().union(*references[clip])
         if not all((one[clip][1] & known) - used for one in said):
             continue
         spoken = set().union(*(half for one in said for half in one[clip]))
         missed = [
-            (np.mean([not own.isdisjoint(strict[topic]) for own in human[clip]]), topic)
+            (np.mean([not own.isdisjoint(strict[topic]) for own in references[clip]]), topic)
             for topic in np.flatnonzero(vectors.loc[clip].to_numpy())
             if strict[topic] and spoken.isdisjoint(strict[topic])
         ]

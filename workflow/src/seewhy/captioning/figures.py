@@ -77,7 +77,7 @@ def draw_captions(
     strip: int = 10,
     seed: int = 0,
 ) -> None:
-    """Film strips of random clips with human and generated captions and the attention.
+    """Film strips of random clips with reference and generated captions and the attention.
 
     Args:
         frames_path: sampled frames (HDF5) of the clips' split.
@@ -106,19 +106,19 @@ def draw_captions(
                 shown = np.unique(np.linspace(0, length - 1, strip).round().astype(int))
                 pictures = np.concatenate(list(file["frames"][row][shown]), axis=1)
                 records = {model: own[clip] for model, own in said.items()}
-                human = captions.get(clip, ["(none)"])
+                references = captions.get(clip, ["(none)"])
                 cell = grid[place // 2, place % 2]
-                _draw_clip(drawn, cell, clip, pictures, human[0], records, shown, length)
+                _draw_clip(drawn, cell, clip, pictures, references[0], records, shown, length)
 
 
-def _draw_clip(drawn, cell, clip, pictures, human, records, shown, length) -> None:
+def _draw_clip(drawn, cell, clip, pictures, reference, records, shown, length) -> None:
     model, record = list(records.items())[-1]
     words = record["caption"].split()
     parts = GridSpecFromSubplotSpec(2, 1, subplot_spec=cell, height_ratios=[1, 1.8], hspace=0.05)
     strip, heat = drawn.add_subplot(parts[0]), drawn.add_subplot(parts[1])
     strip.imshow(pictures, aspect="auto")  # so that each frame stands over its weights
     bare(strip)
-    lines = [f"{clip}   human: {human}"]
+    lines = [f"{clip}   reference: {reference}"]
     lines += [f"LSTM-{name}: {own['caption']}" for name, own in records.items()]
     strip.set_title("\n".join(textwrap.shorten(line, 95) for line in lines), fontsize=8)
     if not words:
@@ -153,7 +153,7 @@ def draw_corrections(
         seed: of their choice.
     """
     made = read_json(records)["cases"]
-    human = read_table(corpus, "captions").groupby("clip")["text"].first()
+    references = read_table(corpus, "captions").groupby("clip")["text"].first()
     chosen = np.random.default_rng(seed).permutation(len(made))[:cases]
     rows = -(-len(chosen) // 2)
     with (
@@ -174,7 +174,7 @@ def draw_corrections(
             verdict = "names it" if case["corrected"] else "does not"
             dose = "no dose found" if case["dose"] is None else f"dose {case['dose']:.1f}"
             lines = [
-                f"{case['clip']}   human: {human.get(case['clip'], '(none)')}",
+                f"{case['clip']}   reference: {references.get(case['clip'], '(none)')}",
                 f"before: {case['before']}",
                 f"after “{case['topic']}” ({dose}; {verdict}): {case['after']}",
             ]

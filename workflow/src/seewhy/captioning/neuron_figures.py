@@ -356,7 +356,7 @@ def draw_neurons(
                              "offset points", ha="center", fontsize=10)  # fmt: skip
                 bottom.set_xlabel("time, as in the frames above", fontsize=8)
             handles = [Patch(color=colour) for colour in COLOURS[:2]]
-            labels = ["topics of the clip's human captions",
+            labels = ["topics of the clip's reference captions",
                       "topics it lacks that the networks come closest to predicting"]  # fmt: skip
             drawn.legend(handles, labels, loc="outside upper center", ncols=2, fontsize=8)
 

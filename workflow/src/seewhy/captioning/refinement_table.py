@@ -53,21 +53,21 @@ def tabulate_refinement(
     Columns: `corrected`, the share of unseen halves that name the topic afterwards; of these
     corrected captions, where the corpus knows what was drawn (puppets), `true of who`, `what` and
     `where`, the shares that say nothing wrong of that, `true`, that of all three, and `true
-    before`, that of what was said of these halves before; `kept`, where
-    there was a dose, the share of the topics that their captions named before as some human does
-    which they still name; `unanswered`, the share of cases in which no dose made the captioner say
-    the topic; `others changed`, the share of the other clips that are captioned in other words;
-    `false positives`, the share of those without the topic that now name it; of those with the
-    topic, `helped`, the share of those that did not name it and now do, and `lost`, that of those
-    that did and no longer do; `corrected in turn`, of the unseen halves of those corrected one upon
-    the other the share that name their topic when all have been. Each is the mean over training
-    seeds (those with a case) with Student's interval, cut at 0 and 1. Then BLEU-4 and METEOR: of
-    the unseen halves, `halves before` and `halves after` (the mean over seeds, with Student's
-    interval of the `halves change`), and of the whole split: `before` with its bootstrap interval
-    over clips, `after` one correction, the mean over the cases, and after several `in turn`, as
-    many as were `made`, with the interval of the `change` (clips and seeds drawn). Differences,
-    seed by seed: of LSTM-I from each other row, and of its variants from those of the other
-    networks. Then the paper's own figures.
+    before`, that of what was said of these halves before; `kept`, where there was a dose, the share
+    of the topics that their captions named before as some reference does which they still name;
+    `unanswered`, the share of cases in which no dose made the captioner say the topic; `others
+    changed`, the share of the other clips that are captioned in other words; `false positives`, the
+    share of those without the topic that now name it; of those with the topic, `helped`, the share
+    of those that did not name it and now do, and `lost`, that of those that did and no longer do;
+    `corrected in turn`, of the unseen halves of those corrected one upon the other the share that
+    name their topic when all have been. Each is the mean over training seeds (those with a case)
+    with Student's interval, cut at 0 and 1. Then BLEU-4 and METEOR: of the unseen halves, `halves
+    before` and `halves after` (the mean over seeds, with Student's interval of the `halves
+    change`), and of the whole split: `before` with its bootstrap interval over clips, `after` one
+    correction, the mean over the cases, and after several `in turn`, as many as were `made`, with
+    the interval of the `change` (clips and seeds drawn). Differences, seed by seed: of LSTM-I from
+    each other row, and of its variants from those of the other networks. Then the paper's own
+    figures.
 
     Args:
         corpus: in canonical form.
@@ -181,14 +181,16 @@ def _truth(case: Mapping[str, Any], truths: Mapping[str, ClipTruth]) -> dict[str
     }
 
 
-def _kept(case: Mapping[str, Any], human: Sequence[str], words: Sequence[Sequence[str]]) -> float:
-    """Of topics that a caption named as some human does, the share that it still names.
+def _kept(
+    case: Mapping[str, Any], references: Sequence[str], words: Sequence[Sequence[str]]
+) -> float:
+    """Of topics that a caption named as some reference does, the share that it still names.
 
     Not a number where no dose was found, and so nothing was at stake.
     """
     if case["dose"] is None:
         return math.nan
-    known = {word for text in human for word in tokenise(text)}
+    known = {word for text in references for word in tokenise(text)}
     before, after = set(tokenise(case["before"])), set(tokenise(case["after"]))
     right = [own for own in words if not before.isdisjoint(known.intersection(own))]
     return _mean(float(not after.isdisjoint(own)) for own in right)

@@ -1,4 +1,4 @@
-"""Table 2 and the choice of lambda: generated captions against human ones, with intervals."""
+"""Table 2 and the choice of lambda: generated captions against references, with intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seewhy.files import whole_file
 from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstrap
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
-from seewhy.scores.reference_rows import best_constant_caption, human_against_others
+from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 from seewhy.text.tokens import tokenise
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Bootstrap:
 
 
 def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
-    """Human captions of each clip of a split.
+    """Reference captions of each clip of a split.
 
     Raises:
         InputError: fewer than two clips of the split have one.
@@ -142,8 +142,8 @@ def tabulate_captions(
 ) -> None:
     """Write Table 2 and the scores of each clip.
 
-    The rows: each model as the mean over its seeds; the differences of LSTM-I from the others,
-    seed by seed; the best constant caption (the floor), one human against the others (the ceiling,
+    The rows: each model as the mean over its seeds; the differences of LSTM-I from the others, seed
+    by seed; the best constant caption (the floor), one reference against the others (the ceiling,
     which meets one reference less than the models do); and the paper's own rows on MSVD.
 
     Args:
@@ -169,10 +169,10 @@ def tabulate_captions(
             references_of(corpus, "train"), references_of(corpus, "val")
         )
         floor = scorer.score(dict.fromkeys(clips, constant))
-        human = []
+        ceiling = []
         if any(len(references[clip]) > 1 for clip in clips):
             several = {clip: references[clip] for clip in clips}
-            human = list(human_against_others(several, seed=seed, meteor=meteor).draws)
+            ceiling = list(reference_against_others(several, seed=seed, meteor=meteor).draws)
         else:
             log.warning("no test clip has two captions: Table 2 goes without its ceiling")
     rows = []
@@ -184,9 +184,9 @@ def tabulate_captions(
                 _difference(f"LSTM-I minus LSTM-{model}", name, models["I"], own, bootstrap)
             )
     rows.append(_row(f"constant: {constant}", "floor", name, [floor], bootstrap.of([floor])))
-    if human:
-        label = "one human against the others"
-        rows.append(_row(label, "ceiling", name, human, bootstrap.of(human)))
+    if ceiling:
+        label = "one reference against the others"
+        rows.append(_row(label, "ceiling", name, ceiling, bootstrap.of(ceiling)))
     rows += [
         {
             "row": label,

@@ -13,7 +13,7 @@ from seewhy.files import whole_file
 from seewhy.scores.bootstrap import bootstrap_interval
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
-from seewhy.scores.reference_rows import best_constant_caption, human_against_others
+from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 
 SCORES = ("BLEU-4", "METEOR", "CIDEr")
 # Bargal et al., section 6: the captioners whose words they ground, and those of [15].
@@ -44,7 +44,7 @@ def tabulate_word_captions(
         name: of the corpus.
         resamples: of the bootstrap over clips.
         confidence: coverage of the intervals.
-        seed: of the bootstrap, and of the humans that are drawn.
+        seed: of the bootstrap, and of the references that are drawn.
     """
     references = references_of(corpus, "test")
     said = {c: text for c, text in read_predictions(captions).items() if c in references}
@@ -59,7 +59,7 @@ def tabulate_word_captions(
             (f"constant: {constant}", "floor"): [scorer.score(dict.fromkeys(said, constant))],
         }
         if any(len(texts) > 1 for texts in references.values()):
-            systems["one human against the others", "ceiling"] = human_against_others(
+            systems["one reference against the others", "ceiling"] = reference_against_others(
                 references, seed=seed, meteor=meteor
             ).draws
     rows = []

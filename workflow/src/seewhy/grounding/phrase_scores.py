@@ -47,7 +47,7 @@ from seewhy.text.tokens import EOS, Vocabulary
 
 log = logging.getLogger(__name__)
 
-HUMAN, GENERATED = "human captions", "generated captions"
+REFERENCE, GENERATED = "reference captions", "generated captions"
 EXAMPLES = 4  # clips whose maps are kept for the figure
 A_BATCH = 8  # phrases at a time
 
@@ -67,7 +67,7 @@ def ground_phrases(
     seed: int = 0,
     device: str = "auto",
 ) -> None:
-    """Score the maps of noun phrases of human and of generated captions of the same clips.
+    """Score the maps of noun phrases of reference and of generated captions of the same clips.
 
     Args:
         model: from `train_word_network`.
@@ -76,13 +76,13 @@ def ground_phrases(
         captions: generated ones of its clips (`caption_by_words`).
         scores: CSV, see the module, with the columns `block`, `row`, `clip`, `phrase` (number) and
             `group` before.
-        maps: HDF5 with cEB-R of every noun of a few generated captions, for the figure (of human
-            ones, where no generated noun names what is there): a group a noun, in the order of the
-            captions, with `frames`, `maps` and `masks` ``[steps, h, w]`` (those of its thing) and
-            the attributes `clip`, `caption` and `word`.
+        maps: HDF5 with cEB-R of every noun of a few generated captions, for the figure (of
+            reference ones, where no generated noun names what is there): a group a noun, in the
+            order of the captions, with `frames`, `maps` and `masks` ``[steps, h, w]`` (those of its
+            thing) and the attributes `clip`, `caption` and `word`.
         steps: frames of a clip (of clips that have fewer: those).
-        count: human phrases that name things; the clips are drawn by `seed`, and are the same in
-            all rows.
+        count: reference phrases that name things; the clips are drawn by `seed`, and are the same
+            in all rows.
         asked: ``head`` or ``sum`` (`seewhy.grounding.phrases`).
         layer: of the CNN, whose maps are scored; None: its last convolution.
         seed: of the choice.
@@ -99,11 +99,11 @@ def ground_phrases(
     linked = linked_phrases(corpus, file, count=count, seed=seed)
     clips = list(dict.fromkeys(phrase.clip for phrase in linked))
     spoken, there = spoken_phrases(corpus, file, read_predictions(captions), clips)
-    log.info("%d clips, %d human phrases, %d generated", len(clips), len(linked), len(spoken))
+    log.info("%d clips, %d reference phrases, %d generated", len(clips), len(linked), len(spoken))
     tables = [there.assign(block=GENERATED, row="nouns there")]
     with PhraseTruth(corpus, file, steps) as truth:
         examples = None
-        for block, phrases in {HUMAN: linked, GENERATED: spoken}.items():
+        for block, phrases in {REFERENCE: linked, GENERATED: spoken}.items():
             asks = Asks(captioner, vocabulary, phrases, asked=asked, layer=layer, seed=seed)
             examples = asks if phrases else examples
             for row, items in score_phrases(asks, file, truth, steps, what=block).items():

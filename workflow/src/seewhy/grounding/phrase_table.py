@@ -1,8 +1,8 @@
 """Table 5: do maps of noun phrases peak inside what the phrases name?
 
-The paper's protocol (section 6): a human caption is fed in, the map of each noun phrase is made,
-and it is a hit if the map's maximum is inside the phrase's box. Here each frame of a clip in which
-the thing shows is such an item (an image is a clip of one frame). Beside it there are
+The paper's protocol (section 6): a reference caption is fed in, the map of each noun phrase is
+made, and it is a hit if the map's maximum is inside the phrase's box. Here each frame of a clip in
+which the thing shows is such an item (an image is a clip of one frame). Beside it there are
 
 * the same with the exact mask (``mask``), and for phrases that name stuff (``stuff``);
 * ``two things``: in frames that show two things of different classes, both named in the caption,
@@ -30,7 +30,7 @@ from seewhy.files import whole_file
 from seewhy.grounding.phrases import GROUPS, OTHERS, STUFF
 from seewhy.scores.clusters import cluster_mean_interval
 
-HUMAN = "human captions"
+REFERENCE = "reference captions"
 KINDS = {
     "random point": "chance",
     "centre": "baseline",
@@ -85,10 +85,10 @@ def tabulate_phrases(
             there = items[(items["block"] == block) & (items["row"] == "nouns there")]
             line |= _measured("nouns there", there, "box", **bootstrap)
             rows.append(line | summary(own, **bootstrap))
-    rows.sort(key=lambda line: line["block"] != HUMAN)
+    rows.sort(key=lambda line: line["block"] != REFERENCE)
     kind = "published (Bargal et al. 2018, Table 5: boxes, images)"
     rows += [
-        {"block": HUMAN, "row": row, "kind": kind, "corpus": "flickr30k", "all": value}
+        {"block": REFERENCE, "row": row, "kind": kind, "corpus": "flickr30k", "all": value}
         for row, value in PUBLISHED.items()
     ]
     columns = ["block", "row", "kind", "corpus", "clips", "phrases", "items"]

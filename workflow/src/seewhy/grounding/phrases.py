@@ -5,11 +5,10 @@ red dress", "man" in "a man in a black shirt"), or by all its words, whose maps 
 tokenised caption of L words the decoder reads L + 1: the start word is number 0, so that token k is
 word k + 1.
 
-In human captions the phrases are linked to things by whoever made the corpus. In generated ones a
-noun stands for all things of the clip that people call so: a noun's classes are those that at least
-a twentieth of the train phrases with that head refer to. Captions that are known to be wrong are
-left out.
-"""
+In reference captions the phrases are linked to things by whoever made the corpus. In generated ones
+a noun stands for all things of the clip that people call so: a noun's classes are those that at
+least a twentieth of the train phrases with that head refer to. Captions that are known to be wrong
+are left out."""
 
 from __future__ import annotations
 
@@ -104,7 +103,7 @@ def group_of(name: str) -> str:
 def linked_phrases(
     corpus: str | Path, file: ClipFile, *, count: int, seed: int = 0
 ) -> list[Phrase]:
-    """Phrases of human captions, one caption a clip, of clips in random order.
+    """Phrases of reference captions, one caption a clip, of clips in random order.
 
     Captions that are known to be wrong are passed over.
 

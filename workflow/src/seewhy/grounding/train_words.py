@@ -1,7 +1,7 @@
 """Training the captioner whose words are grounded: the mean over the frames, then two ReLU LSTMs.
 
 The CNN begins as that of the action networks. Two stages, by teacher forcing (the decoder reads the
-human caption and says its next word):
+reference caption and says its next word):
 
 1. `decoder`: the LSTMs alone, on stored fc7;
 2. `all`: the CNN too, on a few frames of each clip, equally spaced from a random first one on.

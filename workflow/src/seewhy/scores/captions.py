@@ -133,7 +133,7 @@ class CaptionScorer:
         """Count the n-grams of `references`.
 
         Args:
-            references: human captions of each clip.
+            references: reference captions of each clip.
             meteor: the running program; None leaves METEOR out.
             document_frequency_of: references from which CIDEr's document frequencies are counted,
                 where that is not `references` itself (a part of a test set, say).
@@ -142,7 +142,7 @@ class CaptionScorer:
             InputError: no clips, or a clip without a reference that has a word in it.
         """
         if not references:
-            raise InputError("references: there are none; give human captions of each clip")
+            raise InputError("references: there are none; give captions of each clip")
         self._meteor = meteor
         self._texts = _tokenised(references)
         self._ngrams = {c: [_ngrams(t) for t in texts] for c, texts in self._texts.items()}
@@ -249,7 +249,7 @@ def score_captions(
 
     Args:
         predictions: one caption a clip.
-        references: human captions of each clip.
+        references: reference captions of each clip.
         meteor: a running `Meteor`; True to start one for this call, False to leave METEOR out.
         document_frequency_of: see `CaptionScorer`.
 

@@ -141,7 +141,7 @@ class Meteor:
 
         Args:
             hypotheses: one caption a clip.
-            references: the human captions of each clip.
+            references: the reference captions of each clip.
 
         Returns:
             float64 `[clips, 23]`, see `meteor_score`.

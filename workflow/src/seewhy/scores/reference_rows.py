@@ -1,9 +1,8 @@
 """The floor and the ceiling of a table of caption scores.
 
 Floor: the same sentence said of each clip, the best that the train and validation captions offer.
-Ceiling: one human scored against the others. Neither looks at the captions of the split that is
-reported, the floor when it chooses, the ceiling when it draws.
-"""
+Ceiling: one reference caption scored against the others. Neither looks at the captions of the split
+that is reported, the floor when it chooses, the ceiling when it draws."""
 
 from __future__ import annotations
 
@@ -52,8 +51,8 @@ def best_constant_caption(
 
 
 @dataclass(frozen=True)
-class HumanScores:
-    """One human against the others.
+class ReferenceScores:
+    """One reference against the others.
 
     Attributes:
         draws: scores of each draw, all of the same clips.
@@ -69,20 +68,20 @@ class HumanScores:
         return {n: float(np.mean([d[n] for d in each])) for n in SCORES if n in each[0]}
 
 
-def human_against_others(
+def reference_against_others(
     references: Mapping[str, Sequence[str]],
     *,
     draws: int = 5,
     seed: int = 0,
     meteor: Meteor | None = None,
-) -> HumanScores:
+) -> ReferenceScores:
     """Score one caption of each clip, drawn at random, against the clip's others.
 
     The others are one fewer than the references that a system meets: the ceiling is a little low.
     CIDEr's document frequencies are those of all the references, as for a system.
 
     Args:
-        references: human captions of each clip; clips with one are left out.
+        references: captions of each clip; clips with one are left out.
         draws: how often to draw.
         seed: of the draws.
         meteor: the running program; None leaves METEOR out.
@@ -93,7 +92,7 @@ def human_against_others(
     enough = {clip: list(texts) for clip, texts in references.items() if len(_worded(texts)) > 1}
     left_out = len(references) - len(enough)
     if not enough:
-        raise InputError("human against others: no clip has two captions")
+        raise InputError("reference against others: no clip has two captions")
     if left_out:
         log.warning("%d clips have fewer than two captions and are left out", left_out)
     rng = np.random.default_rng(seed)
@@ -107,7 +106,7 @@ def human_against_others(
             others[clip] = texts[:chosen] + texts[chosen + 1 :]
         scorer = CaptionScorer(others, meteor=meteor, document_frequency_of=enough)
         scores.append(scorer.score(spoken))
-    return HumanScores(tuple(scores), left_out)
+    return ReferenceScores(tuple(scores), left_out)
 
 
 def _worded(texts: Sequence[str]) -> list[str]:

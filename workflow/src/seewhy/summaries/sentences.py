@@ -106,7 +106,7 @@ def held_out_bleu(
 ) -> Array:
     """BLEU against all captions but one, the mean over which one it is.
 
-    More captions match more, so what a human caption scores against the others (the oracle)
+    More captions match more, so what a reference caption scores against the others (the oracle)
     compares only with what a sentence scores against the same ones.
 
     Args:
@@ -251,7 +251,7 @@ def tabulate_sentences(
     Args:
         systems: sentences of each method, [m].
         baselines: see `baseline_sentences`.
-        captions: human captions of each image, at least two, [m].
+        captions: reference captions of each image, at least two, [m].
         right: whether the network's class is the given one, [m] bool.
         given: the given class of each image, [m].
         smoothing: of BLEU-4.
@@ -282,7 +282,7 @@ def tabulate_sentences(
             f"sentences: {int(right.sum())} of {m} images are right; give right and wrong ones"
         )
     values = {
-        ("oracle", "a human caption", "all but one"): held_out_bleu(
+        ("oracle", "a reference caption", "all but one"): held_out_bleu(
             None, captions, smoothing=smoothing
         )
     }
@@ -294,7 +294,7 @@ def tabulate_sentences(
         values["method", row, "all but one"] = held_out_bleu(texts, captions, smoothing=smoothing)
         compared += [(("method", row, "all"), ("baseline", other, "all")) for other in baselines]
         compared.append(
-            (("method", row, "all but one"), ("oracle", "a human caption", "all but one"))
+            (("method", row, "all but one"), ("oracle", "a reference caption", "all but one"))
         )
     for one, two in compared:
         about = "paired difference", f"{one[1]} minus {two[1]}", one[2]

@@ -36,7 +36,7 @@ def mine_topics(
 
     Args:
         corpus: folder in canonical form. Captions known to be wrong stay in: they are the ordinary
-            noise of human descriptions.
+            noise of descriptions.
         topics_path: JSON, with a ``.h5`` of the same stem beside it (`Topics.load`).
         vectors_path: CSV, `clip`, `split` and a 0/1 column a topic (`read_topic_vectors`); clips
             without descriptions are left out.
