@@ -83,7 +83,11 @@ def world(tmp_path, made_features):
     topic_word /= topic_word.sum(axis=1, keepdims=True)
     with h5py.File(tmp_path / "topics.h5", "w") as file:
         file["topic_word"] = topic_word
-    about = {"topics": [{"name": name} for name in names], "vocabulary": WORDS, "settings": {}}
+    about = {
+        "topics": [{"name": name, "strict": [name]} for name in names],
+        "vocabulary": WORDS,
+        "settings": {},
+    }
     (tmp_path / "topics.json").write_text(json.dumps(about))
     corpus = tmp_path / "corpus"
     corpus.mkdir()
@@ -124,9 +128,9 @@ def cases(world, **changes):
     return pd.read_csv(folder / "cases.csv")
 
 
-def test_strict_words_are_those_that_hardly_another_topic_has(world):
+def test_topics_are_found_by_their_names_and_words(world):
     topics = TopicWords.load(world[0] / "topics.json")
-    assert topics.strict() == [["cat"], ["dog"], ["sleeps"]]
+    assert topics.strict == (("cat",), ("dog",), ("sleeps",))
     assert topics.find("dog") == 1
     assert topics.find("flies") in (0, 1, 2)
     with pytest.raises(

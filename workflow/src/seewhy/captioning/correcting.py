@@ -155,7 +155,7 @@ def choose_cases(
         InputError: an unreadable file, or features of another backbone.
     """
     words, vectors = TopicWords.load(topics), read_topic_vectors(vectors_path)
-    strict, known = words.strict(), set(words.words)
+    strict, known = words.strict, set(words.words)
     table = read_table(corpus, "captions")
     references = {
         clip: [set(tokenise(text)) for text in texts]
@@ -443,7 +443,7 @@ def refine_captioner(
             no words for.
     """
     found = TopicWords.load(topics)
-    strict = found.strict()
+    strict = found.strict
     places = {
         clip: (split, row)
         for split, file in opened.files.items()

@@ -93,7 +93,7 @@ def tabulate_refinement(
     references = references_of(corpus, split)
     clips = [c for c in next(iter(networks["LSTM-I"].values()))["before"] if c in references]
     bootstrap = Bootstrap(resamples, confidence, seed)
-    words = TopicWords.load(topics).strict()
+    words = TopicWords.load(topics).strict
     truths = read_clip_truths(corpus) if name == "puppets" else {}
     shares = {
         row: {

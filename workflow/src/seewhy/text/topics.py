@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from gensim.parsing.preprocessing import STOPWORDS
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file, write_json
 from seewhy.text.engines import Engine, engine_named
+from seewhy.text.strict import strict_words
 from seewhy.text.tokens import tokenise
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Topics:
         topic_word: float64 `[topics, words]`, each row a distribution.
         engine: the fitted model.
         settings: what it was fitted with.
+        strict: of each topic the words that name it and nothing else (`seewhy.text.strict`).
     """
 
     names: tuple[str, ...]
@@ -50,6 +52,7 @@ class Topics:
     topic_word: np.ndarray
     engine: Engine = field(repr=False)
     settings: Mapping[str, Any]
+    strict: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -91,9 +94,12 @@ class Topics:
         topics = [
             {
                 "name": name,
+                "strict": list(strict),
                 "words": [[self.words[index], round(float(row[index]), 6)] for index in indices],
             }
-            for name, row, indices in zip(self.names, self.topic_word, order, strict=True)
+            for name, strict, row, indices in zip(
+                self.names, self.strict, self.topic_word, order, strict=True
+            )
         ]
         with whole_file(path.with_suffix(".h5")) as temporary, create_hdf5(temporary) as file:
             file["topic_word"] = self.topic_word
@@ -115,6 +121,7 @@ class Topics:
         value = read_json(path)
         try:
             names = tuple(topic["name"] for topic in value["topics"])
+            strict = tuple(tuple(topic["strict"]) for topic in value["topics"])
             words, settings = tuple(value["vocabulary"]), value["settings"]
             engine_class = engine_named(settings["engine"])
         except (KeyError, TypeError) as error:
@@ -135,7 +142,7 @@ class Topics:
             engine = engine_class.from_state(state, words)
         except (KeyError, RuntimeError, ValueError) as error:
             raise InputError(f"{matrix}: damaged ({error}); delete it and run again") from error
-        return cls(names, words, topic_word, engine, settings)
+        return cls(names, words, topic_word, engine, settings, strict)
 
 
 def fit_topics(
@@ -237,9 +244,10 @@ def fit_topics(
         "kept_words": sorted(kept_words),
         **engine_settings,
     }
-    topics = Topics((), tuple(words), topic_word, fitted, settings)
+    strict = tuple(map(tuple, strict_words(topic_word, words, documents)))
+    topics = Topics((), tuple(words), topic_word, fitted, settings, strict)
     names = topic_names(topics.top_words(TOP_WORDS), counts[0].sum(0))
-    return Topics(names, tuple(words), topic_word, fitted, settings), counts
+    return replace(topics, names=names), counts
 
 
 def topic_names(top_words: Sequence[Sequence[str]], weights: Sequence[float]) -> tuple[str, ...]:
