@@ -273,6 +273,20 @@ def test_netdissect_is_a_spline_of_degree_one_on_the_centres(cells, pixels, fiel
     np.testing.assert_allclose(p @ values @ p.T, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("way", ["lite", "netdissect"])
+@pytest.mark.parametrize(
+    ("cells", "pixels", "image"),
+    [(13, 64, 64), (8, 28, 56), (7, 113, 227), (13, 113, 227), (14, 112, 224), (5, 7, 7)],
+)
+def test_each_cell_peaks_inside_its_own_part_of_the_mask(cells, pixels, image, way):
+    matrix = axis(cells, pixels, way=way, image=image).matrix
+    for cell, weights in enumerate(matrix.T):
+        peaks = np.flatnonzero(weights == weights.max())  # at the border a plateau
+        assert (peaks + 1 > cell * pixels / cells).all()
+        assert (peaks < (cell + 1) * pixels / cells).all()
+        assert abs(peaks + 0.5 - (cell + 0.5) * pixels / cells).min() <= 1
+
+
 @settings(max_examples=100, deadline=None)
 @given(cells=st.integers(1, 12), pixels=st.integers(1, 40), netdissect=st.booleans())
 def test_the_tables_of_an_axis_fit_together(cells, pixels, netdissect):

@@ -195,3 +195,19 @@ def test_errors_say_what_is_wrong():
     ]:
         with pytest.raises(InputError, match=message):
             call()
+
+
+@pytest.mark.parametrize("frame", [(64, 64), (14, 21), (7, 7), (224, 113)])
+@pytest.mark.parametrize("side", [1, 2, 5, 7])
+def test_the_peak_of_a_cell_lies_inside_it_at_the_border_too(side, frame):
+    maps = np.eye(side * side).reshape(-1, side, side)
+    at = peaks(maps, frame=frame)
+    cells = np.stack(np.divmod(np.arange(side * side), side), axis=1)
+    size = np.array(frame) / side
+    assert (at + 1 > cells * size).all()
+    assert (at < (cells + 1) * size).all()
+
+
+def test_maps_finer_than_the_frame_are_refused():
+    with pytest.raises(InputError, match="finer than the frame"):
+        peaks(np.ones((1, 8, 16)), frame=(8, 15))

@@ -7,7 +7,8 @@ the cells lie (`WAYS`):
 - `lite`: NetDissect-Lite's: cell i of n covers the i-th n-th of the mask, and its value is that of
   its middle: what resizing by torch (align_corners=False) and Pillow's bilinear filter does too.
 - `netdissect`: the original's: cell i lies at the whole pixel in the middle of its receptive field,
-  (offset + size // 2) // r + i * (step // r), with r the pixels of the image for each of the mask.
+  (offset + size // 2) // r + i * (step // r), with r the pixels of the image for each of the mask;
+  where no receptive field is given, in the middle of the i-th n-th of the mask.
 """
 
 from __future__ import annotations
@@ -81,13 +82,16 @@ def axis(cells: int, pixels: int, *, way: str = "lite", field: Field | None = No
     else:
         image = image or pixels
         r = max(1, round(image / pixels))
-        field = field or Field(0, image // cells, image // cells)
-        if field.step < r:
+        step = field.step if field else image / cells
+        if step < r or (field is None and cells > pixels):
             raise InputError(
-                f"cells are {field.step} pixels of the image apart, a pixel of the mask has {r}; "
+                f"cells are {step:g} pixels of the image apart, a pixel of the mask has {r}; "
                 "upsampling lite can do it"
             )
-        centres = (field.offset + field.size // 2) // r + np.arange(cells) * (field.step // r)
+        if field is None:  # whole steps would add up to less than the image
+            centres = (2 * np.arange(cells) + 1) * pixels // (2 * cells)
+        else:
+            centres = (field.offset + field.size // 2) // r + np.arange(cells) * (field.step // r)
         place = np.interp(where, centres, np.arange(cells, dtype=float))
     place = np.clip(place, 0, cells - 1)
     low = np.minimum(np.floor(place).astype(np.int64), cells - 1)

@@ -96,8 +96,11 @@ def peaks(maps: Array, *, frame: tuple[int, int]) -> Array:
     Returns:
         Row and column of the frame, [n, 2]. Of pixels as near as each other it is the first in
         reading order.
+
+    Raises:
+        InputError: maps that are not finite, or finer than the frame.
     """
-    maps, frame = checked_maps(maps, frame)
+    maps, frame = _with_peaks(maps, frame)
     found = [_central(tied) for _, values in _chunks(maps, frame) for tied in _peaked(values)]
     return np.array(found, int).reshape(-1, 2)
 
@@ -126,10 +129,10 @@ def pointing_hits(
         region.
 
     Raises:
-        InputError: shapes that do not fit, maps that are not finite, boxes with a negative side, an
-            unknown `ties` or a negative radius.
+        InputError: shapes that do not fit, maps that are not finite or finer than the frame, boxes
+            with a negative side, an unknown `ties` or a negative radius.
     """
-    maps, frame = checked_maps(maps, frame)
+    maps, frame = _with_peaks(maps, frame)
     regions = _checked_regions(regions, len(maps), frame)
     radius = float(radius)
     if not radius >= 0:
@@ -314,6 +317,17 @@ def _pixels(start: float, length: float) -> slice:
         first = int(np.floor(start + length / 2))
         end = first + 1
     return slice(max(first, 0), max(end, 0))
+
+
+def _with_peaks(maps: Array, frame: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+    """`checked_maps` whose every cell is seen by some pixel of the frame, so that no peak is lost."""
+    maps, frame = checked_maps(maps, frame)
+    if maps.shape[1] > frame[0] or maps.shape[2] > frame[1]:
+        raise InputError(
+            f"pointing game: maps of {maps.shape[1:]} are finer than the frame of {frame}; pool "
+            "them first"
+        )
+    return maps, frame
 
 
 def checked_maps(maps: Array, frame: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
