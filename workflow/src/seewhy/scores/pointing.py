@@ -320,7 +320,7 @@ def _pixels(start: float, length: float) -> slice:
 
 
 def _with_peaks(maps: Array, frame: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
-    """`checked_maps` whose every cell is seen by some pixel of the frame, so that no peak is lost."""
+    """`checked_maps` of which some pixel of the frame sees every cell, so that no peak is lost."""
     maps, frame = checked_maps(maps, frame)
     if maps.shape[1] > frame[0] or maps.shape[2] > frame[1]:
         raise InputError(
