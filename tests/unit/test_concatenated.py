@@ -112,6 +112,37 @@ def test_what_knows_the_truth_is_perfect_and_its_opposite_is_not(material):
     assert rows["unknown", "cEB-R"]["mAP"] == 0
 
 
+def test_a_baseline_that_random_windows_beat_is_told(material, tmp_path, monkeypatch):
+    """cEB-R knows the truth, EB-R and the margin the contrary; sequences are 40 frames."""
+    material.place = np.full(9, 0.2)
+
+    def known_signals(lrcn, cnn, sequences):
+        frames = np.arange(sequences.features.shape[1])
+        inside = (frames >= sequences.truth[:, :1]) & (frames < sequences.truth[:, 1:])
+        right, wrong = inside * 2.0 - 1, 1.0 - 2 * inside
+        names = ("mean profile of cEB-R", "probability")
+        return {"EB-R": wrong, "cEB-R": right, "CNN margin": wrong} | dict.fromkeys(names, right)
+
+    monkeypatch.setattr(concatenated, "Material", lambda *_, **__: material)
+    monkeypatch.setattr(concatenated, "load_action_network", lambda path: torch.nn.Identity())
+    monkeypatch.setattr(concatenated, "signals", known_signals)
+    monkeypatch.setattr(concatenated, "sums_figure", lambda *_, **__: None)
+    monkeypatch.setattr(concatenated, "_order_rows", lambda *_: [])
+    monkeypatch.setattr(concatenated, "TOTAL", 40)
+    monkeypatch.setattr(concatenated, "LENGTHS", (20,))
+    monkeypatch.setattr(concatenated, "PUBLISHED", {})
+    concatenated.tabulate_concatenated(
+        tmp_path / "table.csv", tmp_path / "sums.png", cnn="", lrcn="", corpus="", frames="",
+        steps=4, name="made up", resamples=50,
+    )  # fmt: skip
+    table = pd.read_csv(tmp_path / "table.csv").set_index(["action_length", "row"])
+    assert table.loc[("known", "random window"), "localised"] > 0.2
+    verdicts = table["verdict"].dropna()
+    assert verdicts["known", "cEB-R minus EB-R"] == "confirmed, baseline below chance"
+    assert verdicts["known", "cEB-R minus probability"] == "undecided"
+    assert verdicts["unknown", "cEB-R minus probability"] == "undecided"
+
+
 def test_order_pairs_count_the_right_half(material):
     lrcn, cnn = networks()
     draws = {"resamples": 20, "level": 0.95, "seed": 0}
