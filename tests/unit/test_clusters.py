@@ -79,8 +79,23 @@ def test_above_chance_is_0_for_guesses_1_for_perfect_and_nothing_where_guesses_a
     for values, expected in ((chance, 0), ([1, 1], 1), ([0, 0], -0.375 / 0.625)):
         score, _ = clustered_above_chance(values, chance, ["a", "b"])
         assert score(np.ones((1, 2)))["above chance"] == pytest.approx(expected)
+    score, _ = clustered_above_chance([1, 0, 0], [0.75] * 3, ["a", "b", "b"])
+    each = score(np.array([[1.0, 0], [0, 1], [2, 1]]))["above chance"]  # little room, and more
+    np.testing.assert_allclose(each, [1, -3, (0.5 - 0.75) / 0.25])
     score, _ = clustered_above_chance([1, 1], np.ones(2), ["a", "b"])
     assert np.isnan(score(np.ones((1, 2)))["above chance"])
+
+
+def test_a_draw_of_one_item_is_that_item():
+    score, _ = clustered_mean_of([4.0, 7, 9], ["a", "b", "b"], labels=["x", "x", "y"])
+    drawn = score(np.array([[1.0, 0], [0, 1], [1, 1]]))["mean"]
+    np.testing.assert_allclose(drawn, [4, (7 + 9) / 2, (11 / 2 + 9) / 2])
+
+
+def test_the_level_of_an_interval_counts():
+    values, clip, _ = clustered()
+    narrow, wide = (cluster_mean_interval(values, clip, level=level) for level in (0.5, 0.95))
+    assert wide.low < narrow.low < narrow.high < wide.high
 
 
 def test_errors_say_what_is_wrong():

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from seewhy.errors import InputError
+from seewhy.scores import jackknife
 from seewhy.scores.bootstrap import bootstrap_interval, mean_of
 from seewhy.scores.detection import thumos14
 from seewhy.scores.jackknife import jackknife_interval, jackknife_rows
@@ -46,6 +47,21 @@ def test_rows_and_differences():
     assert rows["a minus b"]["mean"].value == pytest.approx(2 * VALUES.mean())
     twice = jackknife_interval([mean_of(2 * VALUES)], clips=17)["mean"]
     assert rows["a minus b"]["mean"].low == pytest.approx(twice.low)
+    narrow = jackknife_rows({"a": mean_of(VALUES)}, [], clips=17, level=0.5)["a"]["mean"]
+    assert narrow == jackknife_interval([mean_of(VALUES)], clips=17, level=0.5)["mean"]
+
+
+def test_two_clips_are_enough_by_hand():
+    found = jackknife_interval([mean_of(np.array([1.0, 3.0]))], clips=2)["mean"]
+    assert (found.value, found.high) == (2, pytest.approx(2 + 12.706, abs=1e-3))
+
+
+def test_many_clips_pass_in_several_parts(monkeypatch):
+    whole = jackknife_interval([mean_of(VALUES)], clips=17)["mean"]
+    for most in (17, 34, 90):
+        monkeypatch.setattr(jackknife, "_CHUNK", most)
+        parts = jackknife_interval([mean_of(VALUES)], clips=17)["mean"]
+        assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high))
 
 
 def detections_of(rng, videos=12):
@@ -76,6 +92,7 @@ def test_a_map_lies_in_its_interval_where_a_bootstrap_lies_above():
         (lambda: jackknife_interval([], clips=3), "no scores"),
         (lambda: jackknife_interval([mean_of(VALUES[:1])], clips=1), "at least two"),
         (lambda: jackknife_interval([mean_of(VALUES)], clips=17, level=1), "level 1"),
+        (lambda: jackknife_interval([mean_of(VALUES)], clips=17, level=0), "level 0"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(call, message):

@@ -72,5 +72,10 @@ def test_rows_of_other_items_are_refused():
 
 
 def test_means_of_rows_are_nanmeans():
-    values = np.array([[1, 3, np.nan], [np.nan] * 3, [0, 0, 6]])
-    np.testing.assert_allclose(means_of_rows(values), [2, np.nan, 2])
+    values = np.array([[1, 3, np.nan], [np.nan] * 3, [0, 0, 6], [np.nan, 5, np.nan]])
+    np.testing.assert_allclose(means_of_rows(values), [2, np.nan, 2, 5])
+
+
+def test_two_items_have_an_interval():
+    table = tabulate_means({"a": [True, False]}, [], name="x", items="birds")
+    assert table.loc[0, ["birds", "x", "x low", "x high"]].tolist() == [2, 0.5, 0, 1]
