@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import torch
+from torch import nn
 
 from seewhy.errors import InputError
 
@@ -54,6 +55,22 @@ def choose_precision(precision: str, device: torch.device, *, training: bool) ->
             "precision: float16 is for inference on a GPU; take bfloat16, float32 or auto"
         )
     return precision
+
+
+def training_format(network: nn.Module) -> torch.memory_format:
+    """How a network's tensors lie in memory while it is trained: channels last, if that is safe.
+
+    On a CPU without AVX-512, oneDNN 3.12 (of PyTorch 2.13) writes beyond its memory in the weight
+    gradient of a strided 1x1 convolution that reads fewer than eight channels, channels last.
+    """
+    unsafe = any(
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and max(layer.stride) > 1
+        and layer.in_channels < 8
+        for layer in network.modules()
+    )
+    return torch.contiguous_format if unsafe else torch.channels_last
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

@@ -36,7 +36,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import autocast, choose_device, choose_precision, training_format
 from seewhy.dissection.network import ResidualNetwork, save_network
 from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
@@ -152,11 +152,12 @@ def train_network(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _network(widths, classes, base, weights, scaling)
-        network = network.to(on, memory_format=torch.channels_last)
+        format_ = training_format(network)
+        network = network.to(on, memory_format=format_)
 
         def loss(rng: np.random.Generator) -> Tensor:
             picked = rng.integers(len(images), size=schedule.batch)
-            x = vary(images[picked], rng).to(on)
+            x = vary(images[picked], rng).to(on).contiguous(memory_format=format_)
             with autocast(on, precision):
                 logits = network(x)
             y = torch.from_numpy(targets[picked]).to(on)
