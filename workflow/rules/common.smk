@@ -17,7 +17,7 @@ from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
-from seewhy.settings import check_settings
+from seewhy.settings import check_settings, load_settings, merge
 from seewhy.vision import check_weights
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
@@ -49,10 +49,21 @@ ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_d
 
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
+    # Everything anew, what --configfile names too: Snakemake's own readers run templates.
+    settings_sources = load_settings(
+        "params.yaml",
+        further=workflow.config_settings.configfiles,
+        command_line=workflow.config_settings.config,
+        replace=workflow.config_settings.replace_workflow_config,
+    )
+    config.clear()
+    config.update(merge(settings_sources))
+    if os.path.exists("params.yaml"):
+        workflow.configfiles.append("params.yaml")  # for the report
     check_settings(
         config,
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
-        where="params.yaml",
+        sources=settings_sources,
     )
     # By default words are learnt and grounded on the clips of actions.
     if config["grounding"]["words"]["corpus"]:
