@@ -8,6 +8,7 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
@@ -17,6 +18,7 @@ from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
+from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
 from seewhy.vision import check_weights
 
@@ -65,6 +67,9 @@ try:
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         sources=settings_sources,
     )
+    for remark in check_references(config):
+        if workflow.is_main_process:
+            logger.warning(remark)
     # By default words are learnt and grounded on the clips of actions.
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"

@@ -7,7 +7,7 @@ asks for (YTE). So the workflow reads it by :func:`load_settings`, which runs no
 
 from __future__ import annotations
 
-import difflib
+import functools
 import itertools
 import json
 import math
@@ -19,7 +19,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, nearest
 from seewhy.yaml_files import plain_value, read_settings
 
 Sources = Sequence[tuple[str, Mapping[str, Any]]]
@@ -136,11 +136,15 @@ def check_settings(
         if isinstance(value, float) and not math.isfinite(value):
             source = _set_by(path, sources) or where
             raise InputError(f"{source}: {_key(path)}: {value} is not a finite number")
-    schema = yaml.safe_load(Path(schema_path).read_text("utf-8"))
-    errors = list(_VALIDATOR(schema).iter_errors(settings))
+    errors = list(_VALIDATOR(_schema(str(schema_path))).iter_errors(settings))
     if errors:
         path, message = _explain(max(errors, key=jsonschema.exceptions.relevance))
         raise InputError(f"{_set_by(path, sources) or where}: {message}")
+
+
+@functools.cache
+def _schema(path: str) -> dict[str, Any]:
+    return yaml.safe_load(Path(path).read_text("utf-8"))
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -197,7 +201,7 @@ def _explain(error: jsonschema.ValidationError) -> tuple[list[Any], str]:
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
         unknown = next(name for name in error.instance if name not in known)
-        near = difflib.get_close_matches(str(unknown), known, n=1)
+        near = nearest(str(unknown), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"its keys are {', '.join(known)}"
         return [*path, unknown], f"unknown key {prefix}{unknown}; {hint}"
     if error.validator == "required":
@@ -247,9 +251,12 @@ def _admitted(error: jsonschema.ValidationError) -> str:
         kinds = [value] if isinstance(value, str) else value
         return f"is not of the type {' or '.join(kinds)}{_how_to_write(found, kinds)}"
     if kind == "enum":
-        near = difflib.get_close_matches(str(found), [str(one) for one in value], n=1)
+        near = nearest(str(found), value, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        hint = f"; {_TRUTH_WORDS}" if isinstance(found, bool) else hint
+        if isinstance(found, bool):
+            hint = f"; {_TRUTH_WORDS}"
+        elif isinstance(found, float) and found in value:
+            hint = f"; write {int(found)}"
         return f"is not one of {', '.join(map(str, value))}{hint}"
     if kind in ("anyOf", "oneOf"):
         return f"is not {' or '.join(map(_described, value))}{_how_to_write(found, ['number'])}"
