@@ -1,7 +1,6 @@
 """Files of settings are data: nothing in them runs, and what a YAML reader passes over is told."""
 
 import json
-import os
 import sys
 
 import pytest
@@ -10,7 +9,6 @@ from snakemake.exceptions import CliException
 from snakemake.settings.types import ConfigSettings
 
 from seewhy.errors import InputError
-from seewhy.regular_files import check_regular, read_bytes
 from seewhy.yaml_files import DEEPEST, MOST, plain_value, read_settings, read_yaml
 
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -168,24 +166,3 @@ def test_a_text_of_the_command_line_is_what_it_would_be_in_a_file(text, value):
     assert plain_value(text, where="--config") == value
     with pytest.raises(InputError, match=r"^--config: \.nan is not a finite number"):
         plain_value(".nan", where="--config")
-
-
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
-    pipe, link, folder = tmp_path / "pipe", tmp_path / "link", tmp_path / "folder"
-    os.mkfifo(pipe)
-    link.symlink_to("/dev/zero")
-    folder.mkdir()
-    for path, kind in ((pipe, "a named pipe"), (link, "a device"), (folder, "a folder")):
-        for read in (check_regular, read_settings):
-            with pytest.raises(InputError, match=rf"{path.name}: is {kind}; name a file that"):
-                read(path)
-    check_regular(tmp_path / "absent")
-    with pytest.raises(FileNotFoundError):
-        read_bytes(tmp_path / "absent", largest=9)
-    (tmp_path / "file").write_bytes(b"123")
-    check_regular(tmp_path / "file")
-    assert read_bytes(tmp_path / "file", largest=3) == b"123"
-    with pytest.raises(InputError, match="is larger than 2 bytes"):
-        read_bytes(tmp_path / "file", largest=2)
-    with pytest.raises(InputError, match="cannot be read"):
-        read_bytes("a\0b", largest=2)

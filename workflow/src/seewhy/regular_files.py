@@ -35,6 +35,30 @@ def check_regular(path: str | Path) -> None:
     _require_regular(path, mode)
 
 
+def check_tree(folder: str | Path, *, passing: tuple[str, ...] = ()) -> None:
+    """Refuse pipes, sockets and devices anywhere below `folder`; linked folders are not entered.
+
+    Args:
+        folder: a data set.
+        passing: endings, in small letters, of files that another check is for (videos, say).
+
+    Raises:
+        InputError: the first of them.
+    """
+    folders = [os.fspath(folder)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif not (entry.is_file() or entry.is_dir() or _ends(entry.name, passing)):
+                    check_regular(entry.path)
+
+
+def _ends(name: str, endings: tuple[str, ...]) -> bool:
+    return name.lower().endswith(endings)
+
+
 def read_bytes(path: str | Path, *, largest: int) -> bytes:
     """Content of a small file, without waiting for a pipe or filling the memory.
 

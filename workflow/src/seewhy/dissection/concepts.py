@@ -34,6 +34,7 @@ from PIL import Image, UnidentifiedImageError
 
 from seewhy.errors import InputError
 from seewhy.files import whole_folder
+from seewhy.regular_files import check_regular
 from seewhy.table_paths import path_inside
 
 Array = np.ndarray
@@ -341,6 +342,7 @@ def read_picture(path: Path) -> Array:
     Raises:
         InputError: missing, cut short or no image.
     """
+    check_regular(path)
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
@@ -351,6 +353,7 @@ def read_picture(path: Path) -> Array:
 
 
 def _read(path: Path, needs: Sequence[str]) -> pd.DataFrame:
+    check_regular(path)
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
