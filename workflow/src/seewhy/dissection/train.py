@@ -36,12 +36,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import autocast, check_network, choose_device, choose_precision
 from seewhy.dissection.network import ResidualNetwork, save_network
 from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
+from seewhy.memory import check_memory
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +150,18 @@ def train_network(
         "precision": precision, "images": len(images), "classes": classes, "base": base,
         "weights": input_stamp(weights) if weights else None,
     }  # fmt: skip
+    if base is None:
+        check_network(
+            lambda: ResidualNetwork(widths, classes),
+            on,
+            f"params.yaml: {setting}.widths {list(widths)}",
+            remedy="lower them",
+        )
+    check_memory(
+        4 * schedule.batch * images[0].size,
+        f"params.yaml: {setting}.batch {schedule.batch}: the images of a step",
+        remedy="lower it",
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _network(widths, classes, base, weights, scaling)
