@@ -37,6 +37,7 @@ from seewhy.device import choose_device
 from seewhy.errors import InputError, nearest
 from seewhy.files import read_json, whole_file, write_json
 from seewhy.progress import progress
+from seewhy.table_numbers import number_format
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors, vectors_of
@@ -181,7 +182,7 @@ def choose_cases(
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:cases])
     picked = pd.DataFrame([rows[row] for row in chosen], columns=CASE)
     with whole_file(output) as temporary:
-        picked.to_csv(temporary, index=False, float_format="%.3f")
+        picked.to_csv(temporary, index=False, float_format=number_format("%.3f"))
 
 
 def _said_of_halves(
@@ -504,4 +505,6 @@ def refine_captioner(
     )
     columns = ["clip", "split", "topic", "words", "dose", "before", "after", "said"]
     with whole_file(captions) as temporary:
-        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.4g")
+        pd.DataFrame(rows, columns=columns).to_csv(
+            temporary, index=False, float_format=number_format("%.4g")
+        )

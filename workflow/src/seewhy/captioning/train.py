@@ -29,6 +29,7 @@ from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
+from seewhy.table_numbers import number_format
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
@@ -225,7 +226,7 @@ def train_captioner(
 
     captioner.load_state_dict(best)
     with whole_file(history) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format=number_format("%.6g"))
     save_captioner(output, captioner, vocabulary, backbone=train.backbone)
     unfinished.discard()
     log.info(

@@ -43,6 +43,7 @@ from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
 from seewhy.memory import check_memory
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +209,7 @@ def train_network(
         save_network(output, network)
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
-        lines.to_csv(temporary, index=False, float_format="%.6g")
+        lines.to_csv(temporary, index=False, float_format=number_format("%.6g"))
     write_json(metrics, {"validation": scores, "settings": made_from})
     unfinished.discard()
 
