@@ -1,6 +1,7 @@
 """params.yaml and its schema; the line that a mistake gets."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,24 @@ def test_a_value_that_is_nearly_right_gets_how_to_write_it(path, value, message)
     assert message in str(error.value)
     assert len(str(error.value)) < 400
     return None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["frames.n", "frames.size", "features.batch", "decoding.beam", "evaluation.resamples",
+     "captioner.encoder", "captioner.embedding", "captioner.decoder", "captioner.attention",
+     "captioner.interpreter", "captioner.clips_per_batch", "captioner.captions_per_clip",
+     "captioner.components", "topics.n_topics", "neurons.sparse.codes", "transfer.hidden",
+     "grounding.frames.n", "grounding.network.hidden", "grounding.training.clips_per_batch",
+     "grounding.words.embedding", "grounding.words.hidden", "grounding.words.beam",
+     "dissection.network.batch", "dissection.batch", "dissection.nulls", "dissection.groups",
+     "dissection.model.size", "dissection.annotators.annotators", "summaries.network.batch",
+     "summaries.crop.size", "summaries.model.size", "puppets.clips.train", "puppets.seed"],
+)  # fmt: skip
+def test_what_no_machine_has_memory_for_is_refused_by_the_plan(path):
+    for number in (10**10, 10**99):
+        with pytest.raises(InputError, match=rf"^params\.yaml: {re.escape(path)}: 10+… |{path}: 1"):
+            check_settings(changed(path, number), SCHEMA_PATH)
 
 
 def test_the_message_names_the_file_that_sets_the_value(tmp_path):
