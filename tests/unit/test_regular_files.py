@@ -106,6 +106,7 @@ def test_a_tree_with_links_is_walked_once(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     (tmp_path / "a" / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "itself").symlink_to(tmp_path / "itself")
     check_tree(tmp_path)
     (tmp_path / "zero").symlink_to("/dev/zero")
     with pytest.raises(InputError, match="zero: is a device"):

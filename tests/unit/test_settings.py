@@ -247,6 +247,13 @@ def test_a_setting_that_names_another_must_find_it(path, value, message):
     assert message in str(error.value)
 
 
+def test_a_reference_is_told_by_the_file_that_makes_it(tmp_path):
+    (tmp_path / "over.yaml").write_text("refinement: {model: X}\n")
+    sources = load_settings(ROOT / "params.yaml", further=[tmp_path / "over.yaml"])
+    with pytest.raises(InputError, match=rf"^{tmp_path}/over\.yaml: refinement\.model: 'X' is not"):
+        check_references(merge(sources), sources=sources)
+
+
 def test_more_seeds_than_there_are_is_remarked():
     (remark,) = check_references(changed("sweep.seeds", 5))
     assert remark == "params.yaml: sweep.seeds: 5, and captioner.seeds has 3: only these are used"

@@ -67,7 +67,7 @@ try:
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
         sources=settings_sources,
     )
-    for remark in check_references(config):
+    for remark in check_references(config, sources=settings_sources):
         if workflow.is_main_process:
             logger.warning(remark)
     # By default words are learnt and grounded on the clips of actions.

@@ -47,12 +47,16 @@ def check_tree(folder: str | Path, *, passing: tuple[str, ...] = ()) -> None:
     """
     folders = [os.fspath(folder)]
     while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif not (entry.is_file() or entry.is_dir() or _ends(entry.name, passing)):
-                    check_regular(entry.path)
+        try:
+            with os.scandir(folders.pop()) as found:
+                entries = sorted(found, key=lambda one: one.name)
+        except PermissionError:  # what reads it says so
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif not _ends(entry.name, passing) and not os.path.isdir(entry.path):
+                check_regular(entry.path)
 
 
 def _ends(name: str, endings: tuple[str, ...]) -> bool:

@@ -2,7 +2,8 @@
 
 A schema sees each value by itself. Here are those that must fit another one: a model that is
 refined must be one of ``captioner.models``, a layer whose maps are made one of the network that
-``grounding.network`` describes. Snakemake's process reads this, so no package is needed.
+``grounding.network`` describes. Snakemake's process reads this, with
+nothing but Snakemake's own requirements.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seewhy.errors import InputError, none_such
+from seewhy.settings import Sources, set_by
 
 PARTS = ("stem", "block1", "block2", "block3", "block4")
 """Parts of the residual network that is trained here; `HEAD` reads the last."""
@@ -38,12 +40,15 @@ _PATHS = (
 )
 
 
-def check_references(settings: Mapping[str, Any], *, where: str = "params.yaml") -> list[str]:
+def check_references(
+    settings: Mapping[str, Any], *, where: str = "params.yaml", sources: Sources = ()
+) -> list[str]:
     """Hold settings that name each other together.
 
     Args:
         settings: the whole of params.yaml, which keeps to the schema.
         where: name of the file, for the messages.
+        sources: files and options that the settings were merged from, as for `check_settings`.
 
     Returns:
         Remarks: settings that ask for more than another one has, where all of it will do.
@@ -51,24 +56,32 @@ def check_references(settings: Mapping[str, Any], *, where: str = "params.yaml")
     Raises:
         InputError: a setting names what another one does not have; the line has what there is.
     """
+
+    def told(key: str, fault: str) -> str:
+        return f"{set_by(key.split('.'), sources) or where}: {key}: {fault}"
+
     network = settings["summaries"]["network"]
     if network["base"] and not settings["summaries"]["model"]["name"]:
         raise InputError(
-            f"{where}: summaries.model.name: null, but summaries.network.base is "
-            f"{network['base']}, which is another network; name {network['base']} in both"
+            told(
+                "summaries.model.name",
+                f"null, but summaries.network.base is {network['base']}, which is another "
+                f"network; name {network['base']} in both",
+            )
         )
     for key, named, there in _names(settings):
         for name in named:
             if name not in there:
-                raise InputError(f"{where}: {key}: {none_such(name, there)}")
-    _check_paths(settings, where)
+                raise InputError(told(key, none_such(name, there)))
+    for key, fault in _faulty_paths(settings):
+        raise InputError(told(key, fault))
     seeds = settings["captioner"]["seeds"]
     counts = {
         "sweep.seeds": settings["sweep"]["seeds"],
         "refinement.experiment.seeds": settings["refinement"]["experiment"]["seeds"],
     }
     return [
-        f"{where}: {key}: {count}, and captioner.seeds has {len(seeds)}: only these are used"
+        told(key, f"{count}, and captioner.seeds has {len(seeds)}: only these are used")
         for key, count in counts.items()
         if count > len(seeds)
     ]
@@ -108,7 +121,8 @@ def _names(settings: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[str], Se
         yield "summaries.model.linear", [model["linear"]], [HEAD]
 
 
-def _check_paths(settings: Mapping[str, Any], where: str) -> None:
+def _faulty_paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Settings that name a file or folder which no rule could name, and why."""
     for key in _PATHS:
         value: Any = settings
         for part in key.split("."):
@@ -116,4 +130,4 @@ def _check_paths(settings: Mapping[str, Any], where: str) -> None:
         for path in value if isinstance(value, list) else [value]:
             if path is not None and (not path.strip() or _NOT_IN_PATHS.search(path)):
                 what = "holds braces or control characters" if path.strip() else "is empty"
-                raise InputError(f"{where}: {key}: {path!r} {what}; rename the file or folder")
+                yield key, f"{path!r} {what}; rename the file or folder"

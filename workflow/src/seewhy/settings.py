@@ -134,12 +134,12 @@ def check_settings(
     """
     for path, value in _leaves(settings):
         if isinstance(value, float) and not math.isfinite(value):
-            source = _set_by(path, sources) or where
+            source = set_by(path, sources) or where
             raise InputError(f"{source}: {_key(path)}: {value} is not a finite number")
     errors = list(_VALIDATOR(_schema(str(schema_path))).iter_errors(settings))
     if errors:
         path, message = _explain(max(errors, key=jsonschema.exceptions.relevance))
-        raise InputError(f"{_set_by(path, sources) or where}: {message}")
+        raise InputError(f"{set_by(path, sources) or where}: {message}")
 
 
 @functools.cache
@@ -162,7 +162,7 @@ def _key(path: Sequence[Any]) -> str:
     return ".".join(map(str, path))
 
 
-def _set_by(path: Sequence[Any], sources: Sources) -> str | None:
+def set_by(path: Sequence[Any], sources: Sources) -> str | None:
     """The last source that has something at `path`, or else at the nearest above it."""
     for length in range(len(path), 0, -1):
         for name, settings in reversed(sources):
