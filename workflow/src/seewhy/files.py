@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 
 from seewhy.errors import InputError, explain_write_errors
+from seewhy.regular_files import check_regular
 
 
 def partial_path(path: str | Path) -> Path:
@@ -140,6 +141,7 @@ def open_hdf5(path: str | Path, *, needs: tuple[str, ...] = ()) -> Iterator[h5py
     """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the rule that makes it")
+    check_regular(path)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -169,6 +171,7 @@ def read_json(path: str | Path) -> Any:
     Raises:
         InputError: the file is missing or is not JSON.
     """
+    check_regular(path)
     try:
         return json.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError as error:

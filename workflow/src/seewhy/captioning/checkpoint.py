@@ -13,6 +13,7 @@ from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.regular_files import check_regular
 from seewhy.text.tokens import SPECIALS, Vocabulary
 
 FORMAT = "seewhy captioner 1"
@@ -43,6 +44,7 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
     Raises:
         InputError: missing, cut short, or not a captioner.
     """
+    check_regular(path)
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("seewhy", "{}"))

@@ -16,6 +16,7 @@ from typing import Any
 
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.regular_files import check_regular
 
 
 def model_and_seed(path: str | Path) -> tuple[str, int]:
@@ -46,6 +47,7 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         InputError: missing, or not JSON lines of this form.
     """
+    check_regular(path)
     try:
         with open(path, encoding="utf-8") as file:
             records = [json.loads(line) for line in file]

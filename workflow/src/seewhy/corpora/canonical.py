@@ -19,6 +19,7 @@ import yaml
 
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.regular_files import check_regular
 
 SPLITS = ("train", "val", "test")
 _DTYPES = {"string": "string", "number": "Float64", "integer": "Int64", "boolean": "boolean"}
@@ -117,6 +118,7 @@ def _read_csv_parts(path: str | Path, rows: int) -> Iterator[Iterator[pd.DataFra
 @contextlib.contextmanager
 def _csv_errors(path: str | Path) -> Iterator[None]:
     """Say in one line what is wrong with a CSV file that is about to be read."""
+    check_regular(path)
     try:
         with open(path, newline="", encoding="utf-8") as file:
             first = list(itertools.islice(csv.reader(file), 2))

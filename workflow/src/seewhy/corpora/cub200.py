@@ -34,6 +34,7 @@ import pandas as pd
 from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.table_paths import path_inside
 
 CLASSES, IMAGES, PARTS, CAPTIONS = 200, {"train": 5994, "test": 5794}, 15, 10
 WHERE = SOURCES["cub200"].where
@@ -69,7 +70,10 @@ def read(
         {
             "clip": images["clip"],
             "split": images["split"],
-            "video": [str(folder / file) for file in images["file"]],
+            "video": [
+                str(path_inside(folder, file, where=str(lists / "images.txt")))
+                for file in images["file"]
+            ],
         }
     )
     absent = [path for path in clips["video"] if not Path(path).exists()]
@@ -190,7 +194,7 @@ def _split(images: pd.DataFrame, val_share: float, seed: int) -> pd.Series:
 def _captions(folder: Path, images: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     rows, without, odd = [], [], []
     for clip, file in zip(images["clip"], images["file"], strict=True):
-        path = (folder / file).with_suffix(".txt")
+        path = path_inside(folder, file, where="images.txt").with_suffix(".txt")
         if not path.exists():
             without.append(file)
             continue

@@ -29,6 +29,7 @@ import pandas as pd
 
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.table_paths import path_inside
 
 COUNTS = {"train": 6513, "val": 497, "test": 2990}
 CAPTIONS = 20  # of each clip
@@ -113,7 +114,9 @@ def _read_all(files: list[Path], source: Path) -> tuple[pd.DataFrame, pd.DataFra
             clips[clip] = {
                 "clip": clip,
                 "split": _SPLITS[split],
-                "video": str(source / _FOLDERS[_SPLITS[split]] / f"{clip}.mp4"),
+                "video": str(
+                    path_inside(source / _FOLDERS[_SPLITS[split]], f"{clip}.mp4", where=where)
+                ),
                 "group": url,
                 "category": CATEGORIES[category],
             }

@@ -36,12 +36,20 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.device import autocast, choose_device, choose_precision, training_format
+from seewhy.device import (
+    autocast,
+    check_network,
+    choose_device,
+    choose_precision,
+    training_format,
+)
 from seewhy.dissection.network import ResidualNetwork, save_network
 from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
+from seewhy.memory import check_memory
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -149,6 +157,18 @@ def train_network(
         "precision": precision, "images": len(images), "classes": classes, "base": base,
         "weights": input_stamp(weights) if weights else None,
     }  # fmt: skip
+    if base is None:
+        check_network(
+            lambda: ResidualNetwork(widths, classes),
+            on,
+            f"params.yaml: {setting}.widths {list(widths)}",
+            remedy="lower them",
+        )
+    check_memory(
+        4 * schedule.batch * images[0].size,
+        f"params.yaml: {setting}.batch {schedule.batch}: the images of a step",
+        remedy="lower it",
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _network(widths, classes, base, weights, scaling)
@@ -196,7 +216,7 @@ def train_network(
         save_network(output, network)
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
-        lines.to_csv(temporary, index=False, float_format="%.6g")
+        lines.to_csv(temporary, index=False, float_format=number_format("%.6g"))
     write_json(metrics, {"validation": scores, "settings": made_from})
     unfinished.discard()
 
