@@ -399,6 +399,8 @@ def _decoded(
         except av.FFmpegError:
             yield None
             return
+        except IndexError:  # see `seewhy.video.opening.ENDS`: nothing is lost
+            return
         if packet is None:
             return
         try:

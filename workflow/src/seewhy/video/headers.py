@@ -1,5 +1,8 @@
-"""What the headers of Matroska and ASF files declare, which FFmpeg does not pass on: how many bytes
-the file should have, and how long it lasts. A file that is shorter has lost something.
+"""What the structure of a file tells, and FFmpeg does not pass on.
+
+How many bytes the file should have by its header (Matroska, ASF, Flash) or by its boxes (MP4): one
+that is shorter has lost something. How long it lasts (ASF). Whether an MP4 is in fragments, each
+with its own index; the whole then has none. Where the last page of an Ogg file ends.
 """
 
 from __future__ import annotations
@@ -7,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -15,11 +18,19 @@ _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 
 
 class Declared(NamedTuple):
-    """Sizes in bytes, the duration in seconds; None: the header does not tell."""
+    """Bytes of the file, and what it declares.
+
+    Attributes:
+        actual: size of the file, bytes.
+        size: size by the header; None: it does not tell.
+        duration: seconds; None: the header does not tell, or FFmpeg passes it on.
+        fragmented: an MP4 in fragments.
+    """
 
     actual: int
     size: int | None = None
     duration: float | None = None
+    fragmented: bool = False
 
     @property
     def gone(self) -> int:
@@ -35,11 +46,51 @@ def read_header(path: Path, kind: str) -> Declared:
         kind: FFmpeg's name of its container.
     """
     actual = os.path.getsize(path)
-    if kind not in ("matroska,webm", "asf"):
-        return Declared(actual)
     with open(path, "rb") as file:
+        if kind == "mov,mp4,m4a,3gp,3g2,mj2":
+            return _boxes(file, actual)
         head = file.read(8192)
-    return _asf(head, actual) if kind == "asf" else Declared(actual, _matroska_size(head))
+    if kind == "asf":
+        return _asf(head, actual)
+    sizes = {"matroska,webm": _matroska_size, "flv": _flash_size}
+    return Declared(actual, sizes[kind](head) if kind in sizes else None)
+
+
+def end_of_pages(path: Path, place: int) -> int:
+    """The end of the pages of an Ogg file that follow each other from `place` on."""
+    with open(path, "rb") as file:
+        while True:
+            file.seek(place)
+            head = file.read(27)
+            if len(head) < 27 or not head.startswith(b"OggS"):
+                return place
+            lengths = file.read(head[26])
+            place += 27 + len(lengths) + sum(lengths)
+
+
+def _boxes(file: BinaryIO, actual: int) -> Declared:
+    """The boxes of an MP4, up to its end or to what is none."""
+    place, fragmented = 0, False
+    while place + 8 <= actual:
+        file.seek(place)
+        size, kind, long = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+        if not kind.isalnum():
+            break
+        fragmented |= kind == b"moof"
+        size = long if size == 1 else size or actual - place
+        if size < 8:
+            break
+        place += size
+    return Declared(actual, place, fragmented=fragmented)
+
+
+def _flash_size(head: bytes) -> int | None:
+    """The number `filesize` of a Flash video's data about itself."""
+    place = head.find(b"\0\x08filesize\0")
+    if not head.startswith(b"FLV") or place < 0 or place + 19 > len(head):
+        return None
+    (size,) = struct.unpack_from(">d", head, place + 11)
+    return int(size) if 0 < size < 1 << 53 else None
 
 
 def _matroska_size(head: bytes) -> int | None:

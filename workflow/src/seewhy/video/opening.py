@@ -16,6 +16,11 @@ MAX_LOST = 0.1
 and does not, or that the decoder refuses. Below it, players show such files too."""
 
 
+ENDS = (av.FFmpegError, IndexError)
+"""What PyAV raises while packets are read: on damage, and, after the last packet, IndexError where
+a further stream has begun in mid-file."""
+
+
 class VideoProblem(InputError):
     """A video that cannot be used.
 

@@ -14,8 +14,9 @@ else tells that frames are gone:
 - bytes: between the two frames lie bytes that belong to no packet, or the file is shorter than its
   header says, as much as frames would have taken at least in part;
 - the sound stops as well (where it goes on, the picture stood still);
+- the numbers of an MPEG transport stream's packets do not follow each other;
 - the codec or the container knows no variable rate: MPEG-1 and MPEG-2 video and Theora; other
-  codecs in an MPEG stream, if all other frames come regularly.
+  codecs in an MPEG program stream, if all other frames come regularly.
 
 An index that holds more frames than are shown because an edit list trims the video (MP4) is whole:
 the frames are counted without that list.
@@ -31,8 +32,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from seewhy.video.headers import Declared, read_header
-from seewhy.video.opening import MAX_LOST, VideoProblem, open_video
+from seewhy.video.headers import Declared, end_of_pages, read_header
+from seewhy.video.opening import ENDS, MAX_LOST, VideoProblem, open_video
 
 Array = np.ndarray
 
@@ -43,7 +44,7 @@ MATROSKA = "matroska,webm"
 _MPEG = ("mpeg", "mpegts")
 # Containers without a count of frames whose header tells the duration. (That of an MPEG stream is
 # only estimated from the file itself.)
-_DECLARE_DURATION = (MATROSKA, "flv", "asf")
+_DECLARE_DURATION = (MATROSKA, "flv", "asf", "mxf")
 # An AVI has no times of presentation; those that the library makes up from the order of the packets
 # go back and forth.
 _UNTIMED = ("avi",)
@@ -57,6 +58,10 @@ _JITTER = 4
 _LEAP = 600
 # What a container writes around a packet, and its index for it, at most, bytes.
 _OVERHEAD = 32
+# Packets on either side of a gap that tell about it: an order of decoding differs by fewer.
+_NEAR = 8
+# So many frames, or such a share, may lack at the end by a header without anything being lost.
+_FEW, _FEW_SHARE = 3, 0.01
 # Of the bytes that a gap's frames would have taken, how many must be there without a packet.
 _EVIDENCE = 0.2
 
@@ -150,32 +155,37 @@ def survey_video(path: Path, begin: float = 0.0, end: float | None = None) -> Su
         step = 1 / Fraction(stream.average_rate or stream.guessed_rate or 25)
         codec, declared = stream.codec_context.name, stream.frames
         duration = (container.duration or 0) / av.time_base if kind in _DECLARE_DURATION else None
-    if declared and packets.whole < (1 - MAX_LOST) * declared:
-        whole = _count_unedited(path) if kind == MOV else packets.whole
-        if whole < (1 - MAX_LOST) * declared:
-            raise VideoProblem("truncated", f"holds {whole} of the {declared} frames it declares")
+    whole = packets.whole
+    if kind == MOV and whole < declared:
+        whole = _count_unedited(path)
+    if kind in _UNTIMED and base == step:  # a frame that repeats the one before it is left out
+        whole = max(whole, int(packets.order.max()) + 1)
+    if declared and whole < (1 - MAX_LOST) * declared:
+        raise VideoProblem("truncated", f"holds {whole} of the {declared} frames it declares")
     header = read_header(path, kind)
     if kind == "asf":
         duration = header.duration
+    holes = []
+    if declared - whole > max(_FEW, _FEW_SHARE * declared):
+        holes.append(_Hole(np.nan, np.nan, declared - whole))
     if duration:
-        _check_end(packets, duration, header)
+        holes += _early_end(packets, duration, step, header)
     limit = np.inf if end is None else end
     if base is None or kind in _UNTIMED:
         order = None if base is None else packets.decoding_times(base)
         times = np.arange(packets.shown.sum()) * float(step) if order is None else order
         inside = (times >= begin) & (times < limit)
+        count = int(inside.sum())
         clock = {"base": None, "step": step, "order": order}
-        return Survey(int(inside.sum()), 0, "", False, Fraction(0), clock)
+        return Survey(count, *_count_missing(holes, begin, limit, count), False, Fraction(0), clock)
     line = _Timeline.of(packets, base, step, may_leap=kind in _MPEG)
     inside = (line.times >= begin) & (line.times < limit)
     count = int(inside[packets.shown].sum())
-    holes = [
-        *_inner_holes(packets, line, header, base=base, kind=kind, codec=codec),
+    holes += [
+        *_inner_holes(packets, line, header, base=base, kind=kind, codec=codec, path=path),
         *_outer_holes(packets, line, header, base=base, kind=kind, path=path),
     ]
-    missing, remark = _count_missing(holes, begin, limit)
-    if missing > MAX_LOST * (count + missing):
-        raise VideoProblem("truncated", f"{remark}; {count} are there")
+    missing, remark = _count_missing(holes, begin, limit, count)
     clock = {"base": base, "origin": line.origin, "step": step, "breaks": line.breaks}
     seekable = kind in (MOV, MATROSKA) and not line.breaks and line.stamped
     return Survey(count, missing, remark, seekable, line.origin, clock)
@@ -186,7 +196,7 @@ def _count_unedited(path: Path) -> int:
     whole = 0
     with (
         open_video(path, ignore_editlist="1") as (container, stream),
-        contextlib.suppress(av.FFmpegError),
+        contextlib.suppress(*ENDS),
     ):
         for packet in container.demux(stream):
             whole += packet.size > 0 and not packet.is_corrupt
@@ -195,10 +205,12 @@ def _count_unedited(path: Path) -> int:
 
 @dataclass
 class _Packets:
-    """Packets of the video in the order of the file, `_NONE` for what is not given: the stamps of
-    showing and decoding, the duration, the place and size in bytes, whether it is shown. `all_*`
-    are of every stream; `sound` are the times of the first sound, `last` is the last of all times,
-    in seconds of the file's own clock; `whole` counts undamaged packets of the video.
+    """Packets of the video in the order of the file, `_NONE` for what is not given.
+
+    The stamps of showing and of decoding (`order`), the duration, the place and size in bytes,
+    whether it is shown, and whether the container says that something lacks (`broken`). `all_*` are
+    of every stream. `sound` are the times of the first sound and `last` is the last of all times,
+    in seconds of the file's own clock. `whole` counts undamaged packets of the video.
     """
 
     stamp: Array
@@ -207,6 +219,7 @@ class _Packets:
     place: Array
     size: Array
     shown: Array
+    broken: Array
     all_place: Array
     all_size: Array
     sound: Array
@@ -218,14 +231,19 @@ class _Packets:
         own: list[tuple[int, ...]] = []
         every: list[tuple[int, int]] = []
         sound: list[float] = []
+        behind: dict[int, int] = {}
         whole, last = 0, 0.0
         heard = next((one.index for one in container.streams.audio), None)
-        with contextlib.suppress(av.FFmpegError):  # the end of a cut file; the counts tell
+        with contextlib.suppress(*ENDS):  # the end of a cut file; the counts tell
             for packet in container.demux():
                 if packet.size == 0:
                     continue
                 stamp, index = packet.pts, packet.stream_index
-                place = _NONE if packet.pos is None or packet.pos < 0 else packet.pos
+                place = packet.pos  # not given where a frame follows another one in a packet
+                if place is None or place < 0:
+                    place = behind.get(index, _NONE)
+                if place != _NONE:
+                    behind[index] = place + packet.size
                 every.append((place, packet.size))
                 if stamp is not None:
                     time = float(stamp * packet.time_base)
@@ -235,10 +253,17 @@ class _Packets:
                 if index == stream.index:
                     whole += not packet.is_corrupt
                     row = (stamp, packet.dts, packet.duration, place, packet.size)
-                    own.append((*(_NONE if v is None else v for v in row), not packet.is_discard))
-        *columns, shown = np.array(own, np.int64).reshape(-1, 6).T
+                    own.append(
+                        (
+                            *(_NONE if value is None else value for value in row),
+                            not packet.is_discard,
+                            packet.is_corrupt,
+                        )
+                    )
+        *columns, shown, broken = np.array(own, np.int64).reshape(-1, 7).T
+        flags = shown.astype(bool), broken.astype(bool)
         places = np.array(every, np.int64).reshape(-1, 2).T
-        return cls(*columns, shown.astype(bool), *places, np.sort(sound), whole, last)
+        return cls(*columns, *flags, *places, np.sort(sound), whole, last)
 
     def decoding_times(self, base: Fraction) -> Array | None:
         """Times of the frames by the order of decoding alone, seconds from the first."""
@@ -328,6 +353,7 @@ def _inner_holes(
     base: Fraction,
     kind: str,
     codec: str,
+    path: Path,
 ) -> list[_Hole]:
     """Gaps between frames in which some are missing (see the module)."""
     holes = []
@@ -347,16 +373,19 @@ def _inner_holes(
         if not wide.any():
             continue
         regular = np.mean(np.abs(steps[~wide] - usual) < 0.5 * usual) > 0.9
-        fixed = codec == "theora" or (kind in _MPEG and (codec in _FIXED_RATE or regular))
+        fixed = codec == "theora" or (kind in _MPEG and codec in _FIXED_RATE)
+        fixed |= kind == "mpeg" and regular
         rate = packets.size[rows].sum() / max(float(steps[~wide].sum()), usual)
         for gap in np.flatnonzero(wide).tolist():
             low, high = float(times[gap]), float(times[gap + 1])
+            before, after = rows[: gap + 1][-_NEAR:], rows[gap + 1 :][:_NEAR]
             if kind == "asf":  # a packet's place is that of a block of many
                 lost, length = _lost_bytes(packets, header), float(steps[wide].sum())
             else:
-                lost = _bytes_between(packets, rows[: gap + 1][-8:], rows[gap + 1 :][:8])
-                lost, length = lost + header.gone, high - low
+                lost, length = _bytes_between(packets, before, after, path, kind), high - low
+                lost += header.gone
             told = lost > max(512, _EVIDENCE * rate * length)
+            told |= kind == "mpegts" and packets.broken[np.r_[before, after]].any()
             if fixed or told or (not line.breaks and _silent(sound, low, high)):
                 holes.append(_Hole(low, high, round((high - low) / usual) - 1))
     return holes
@@ -377,13 +406,14 @@ def _late_frames(
     ]  # fmt: skip
 
 
-def _bytes_between(packets: _Packets, before: Array, after: Array) -> int:
+def _bytes_between(packets: _Packets, before: Array, after: Array, path: Path, kind: str) -> int:
     """Bytes that belong to no packet, between the packets before and those after a gap."""
     before, after = (rows[packets.place[rows] != _NONE] for rows in (before, after))
     if not len(before) or not len(after):
         return 0
     low = int((packets.place[before] + packets.size[before]).max())
-    return packets.loose_bytes(low, int(packets.place[after].min()))
+    high = int(packets.place[after].min())
+    return packets.loose_bytes(low, high) if _is_foreign(path, kind, low, high) else 0
 
 
 def _lost_bytes(packets: _Packets, header: Declared) -> int:
@@ -417,19 +447,24 @@ def _outer_holes(
 ) -> list[_Hole]:
     """Frames that are missing before the first one or behind the last."""
     places = packets.all_place != _NONE
-    if kind not in (*_MPEG, *_DECLARE_DURATION, "ogg") or not places.any():
+    unmarked = kind in (*_MPEG, "ogg") or header.fragmented  # nothing tells where they end
+    if not (unmarked or kind in _DECLARE_DURATION) or not places.any():
         return []
     rows = np.flatnonzero(packets.shown)
     total, last = int(packets.size[rows].sum()), float(line.times[rows].max())
     begin = int(packets.all_place[places].min())
     end = int((packets.all_place + packets.all_size)[places].max())
     holes = []
-    if kind in (*_MPEG, "ogg"):  # nothing says when it starts or how long it is
-        mean = total / len(rows)
-        if _dead(path, kind, 0, begin, header.actual):
-            holes.append(_Hole(-np.inf, 0.0, begin / mean))
-        if _dead(path, kind, end, header.actual, header.actual):
-            holes.append(_Hole(last, np.inf, (header.actual - end) / mean))
+    if unmarked:
+        if kind == "ogg":
+            end = end_of_pages(path, int(packets.all_place.max()))
+        if header.gone:
+            holes.append(_Hole(last, np.inf, _frames_of(header.gone, header, len(rows))))
+        most = max(MAX_LOST * header.actual, 8192)
+        if begin > most and _is_foreign(path, kind, 0, begin):
+            holes.append(_Hole(-np.inf, 0.0, _frames_of(begin, header, len(rows))))
+        if header.actual - end > most and _is_foreign(path, kind, end, header.actual):
+            holes.append(_Hole(last, np.inf, _frames_of(header.actual - end, header, len(rows))))
     elif last > 0:
         late = float(line.origin * base)
         lacking = 0.5 * late * total / last
@@ -440,38 +475,59 @@ def _outer_holes(
     return holes
 
 
-def _dead(path: Path, kind: str, low: int, high: int, size: int) -> bool:
-    """Whether a stretch at an end of a stream, a tenth of the file at least, is no part of it."""
-    if high - low < max(MAX_LOST * size, 4096):
-        return False
-    if kind != "mpegts":
-        return True
-    with open(path, "rb") as file:  # packets without content, to fill the rate, are no fault
+def _frames_of(lost: int, header: Declared, count: int) -> float:
+    """How many frames were in `lost` bytes, where `count` are in the others."""
+    size = max(header.actual, header.size or 0)
+    return count * lost / max(1, size - lost)
+
+
+def _is_foreign(path: Path, kind: str, low: int, high: int) -> bool:
+    """Whether a stretch of a file is no part of its stream. An MPEG transport stream may have
+    packets without content, to fill its rate: each begins with 0x47.
+    """
+    if kind != "mpegts" or high <= low:
+        return high > low
+    with open(path, "rb") as file:
         file.seek(low + (high - low) // 4)
         some = file.read(min(high - low, 188 * 64))
     return not any(set(some[first::188]) == {0x47} for first in range(188))
 
 
-def _check_end(packets: _Packets, duration: float, header: Declared) -> None:
-    """Refuse a video that ends before its header says, unless its last picture stands still: then
-    all of the file is there.
+def _early_end(packets: _Packets, duration: float, step: Fraction, header: Declared) -> list[_Hole]:
+    """Frames that are missing because the file ends before its header says; none where its last
+    picture stands still and all of the file is there.
+
+    Raises:
+        VideoProblem: it ends much too early.
     """
     lacking = duration - packets.last
-    if lacking <= MAX_LOST * duration:
-        return
+    if lacking <= max(_FEW * float(step), _FEW_SHARE * duration):
+        return []
     if header.size and not header.gone and packets.last > 0:
         end = int((packets.all_place + packets.all_size).max())
         rate = int(packets.all_size.sum()) / packets.last
         if packets.loose_bytes(end, header.size) < max(4096, _EVIDENCE * rate * lacking):
-            return
-    raise VideoProblem("truncated", f"ends after {packets.last:.1f} of the {duration:.1f} s it "
-                       "declares")  # fmt: skip
+            return []
+    if lacking > MAX_LOST * duration:
+        raise VideoProblem(
+            "truncated", f"ends after {packets.last:.1f} of the {duration:.1f} s it declares"
+        )
+    return [_Hole(packets.last, np.inf, lacking / float(step))]
 
 
-def _count_missing(holes: list[_Hole], begin: float, end: float) -> tuple[int, str]:
-    """Frames that are missing from a clip, and a sentence that says where."""
+def _count_missing(holes: list[_Hole], begin: float, end: float, count: int) -> tuple[int, str]:
+    """Frames that are missing from a clip of `count` frames, and a sentence that says where.
+
+    Raises:
+        VideoProblem: they are too many.
+    """
     frames, where = 0.0, []
     for hole in holes:
+        if np.isnan(hole.start):  # nobody knows where
+            if begin <= 0 and end == np.inf:
+                frames += hole.frames
+                where.append("of those that it declares")
+            continue
         if hole.end < begin or hole.start >= end or (hole.end == begin and begin > 0):
             continue
         share, length = 1.0, hole.end - hole.start
@@ -487,4 +543,7 @@ def _count_missing(holes: list[_Hole], begin: float, end: float) -> tuple[int, s
     if round(frames) < 1:
         return 0, ""
     more = f" and at {len(where) - 3} more places" if len(where) > 3 else ""
-    return round(frames), f"about {frames:.0f} frames are missing {', '.join(where[:3])}{more}"
+    remark = f"about {frames:.0f} frames are missing {', '.join(where[:3])}{more}"
+    if frames > MAX_LOST * (count + frames):
+        raise VideoProblem("truncated", f"{remark}; {count} are there")
+    return round(frames), remark
