@@ -6,6 +6,7 @@ killed or failed job never leaves half a file under the real name.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import errno
 import hashlib
@@ -14,7 +15,7 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,20 @@ def regular_file_problem(path: str | Path) -> tuple[str, str] | None:
     if not os.access(path, os.R_OK):
         return "unreadable", os.strerror(errno.EACCES)
     return None
+
+
+def summarise_problems(problems: Iterable[tuple[str, str, str]], *, most: int = 3) -> str:
+    """A line about files that cannot be used: how many of each status, and the first of them.
+
+    Args:
+        problems: name, status and reason of each.
+        most: how many of them are named.
+    """
+    problems = list(problems)
+    counts = collections.Counter(status for _, status, _ in problems)
+    first = "; ".join(f"{name} ({status}: {reason})" for name, status, reason in problems[:most])
+    more = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return f"{', '.join(f'{n} {status}' for status, n in counts.most_common())}: {first}{more}"
 
 
 def input_stamp(path: str | Path) -> list[Any]:

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -39,9 +41,10 @@ FORMATS = (
     "WEBP",
 )
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 # How pictures begin, where they stand in place of videos.
 _SIGNATURES = (
-    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM"),
+    *(_PNG, b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM"),
     *(b"\0\0\0\x0cjP  ", b"qoif"),
 )
 # Names of such files whose pictures follow each other: a video without a container.
@@ -184,21 +187,43 @@ def read_mask(path: str | Path) -> Array:
 def check_picture(path: str | Path) -> None:
     """Find out whether a picture can be read, at less cost than reading it where that is possible.
 
-    The header, its size and the end of the file are looked at, and the check sums of a PNG; other
-    formats, and files with anything odd, are decoded.
+    Of a PNG the size, the check sums and the end are looked at, of a JPEG the size and the end.
+    Other formats, and files with anything odd, are decoded.
 
     Raises:
         PictureProblem: as `read_picture`.
     """
     path = Path(path)
+    if regular_file_problem(path) is None:
+        with open(path, "rb") as file:
+            head = file.read(8)
+            if head == _PNG and _is_sound_png(head + file.read()):
+                return
     with _opened(path) as picture:
-        form = picture.format
-        if form == "PNG":
-            with _problems(path):
-                picture.verify()
+        if picture.format == "JPEG" and _ends_with(path, b"\xff\xd9"):
             return
-    if form not in ("JPEG", "MPO") or not _ends_with(path, b"\xff\xd9"):
-        read_picture(path)
+    read_picture(path)
+
+
+def _is_sound_png(content: bytes) -> bool:
+    """Whether all chunks of a PNG are whole, up to its end, and its size is one that is read."""
+    if len(content) < 33:
+        return False
+    width, height = struct.unpack_from(">II", content, 16)
+    if not 0 < width * height <= MOST_PIXELS:
+        return False
+    place = 8
+    while place + 12 <= len(content):
+        (length,) = struct.unpack_from(">I", content, place)
+        end = place + 8 + length
+        if end + 4 > len(content):
+            return False
+        if zlib.crc32(content[place + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+            return False
+        if content[place + 4 : place + 8] == b"IEND":
+            return True
+        place = end + 4
+    return False
 
 
 @contextlib.contextmanager
