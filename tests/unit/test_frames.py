@@ -136,7 +136,8 @@ def test_broken_videos_are_reported_and_left_out_and_never_zero(corpus, caplog):
 def test_no_usable_video_is_an_error_that_names_one(tmp_path):
     write_clips(tmp_path, [f"a,train,{tmp_path}/none.mp4"])
     with pytest.raises(
-        InputError, match=r"none of the 1 clips of split train .*none.mp4.* missing"
+        InputError,
+        match=r"none of the 1 clips of split train can be used: 1 missing: .*none.mp4 \(missing:",
     ):
         sample(tmp_path)
     assert not (tmp_path / "frames.h5").exists()

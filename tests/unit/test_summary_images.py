@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import h5py
 import numpy as np
@@ -124,10 +125,11 @@ def test_a_broken_image_is_left_out_and_logged(own, tmp_path, caplog):
     (own / "a.png").write_bytes((own / "a.png").read_bytes()[:60])
     with caplog.at_level(logging.WARNING):
         assert cut(own, tmp_path)["name"] == ["b.png"]
-    assert "1 of 2 images of split train left out; the first:" in caplog.text
+    assert re.search(r"1 of 2 images of split train left out: 1 truncated: .*a\.png", caplog.text)
     (own / "b.png").unlink()
     with pytest.raises(
-        InputError, match=r"no image of split train can be used; the first: .*a\.png"
+        InputError,
+        match=r"no image of split train can be used: 1 truncated, 1 missing: .*a\.png \(trunc",
     ):
         crop_images(tmp_path / "corpus", "train", tmp_path / "none.h5")
     assert not (tmp_path / "none.h5").exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import av
 import numpy as np
 import pytest
 
 from seewhy.video import VideoProblem, choose_frames, decoding, fit_frame, read_clip
+from seewhy.video.timeline import survey_video
 
 
 def write_video(path, count, *, size=(64, 64), rate=10):
@@ -67,7 +70,11 @@ def test_a_wrong_count_of_packets_is_put_right_by_a_second_decoding(tmp_path, mo
     video = write_video(tmp_path / "v.mp4", 41)
     expected = read_clip(video, n=6, size=32).frames
     for wrong in (1, 5, 30, 44, 999):
-        monkeypatch.setattr(decoding, "_count_packets", lambda *_, wrong=wrong: wrong)
+        monkeypatch.setattr(
+            decoding,
+            "survey_video",
+            lambda *args, wrong=wrong: dataclasses.replace(survey_video(*args), count=wrong),
+        )
         assert np.array_equal(read_clip(video, n=6, size=32).frames, expected), wrong
 
 

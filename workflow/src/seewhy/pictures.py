@@ -47,6 +47,7 @@ _SIGNATURES = (
     *(_PNG, b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM"),
     *(b"\0\0\0\x0cjP  ", b"qoif"),
 )
+_HEIC = (b"heic", b"heix", b"hevc", b"heim")
 # Names of such files whose pictures follow each other: a video without a container.
 _MOVING = (".mjpeg", ".mjpg")
 
@@ -110,7 +111,7 @@ def is_picture(path: str | Path) -> bool:
     if head[:4] == b"RIFF":
         return head[8:12] == b"WEBP"
     if head[4:8] == b"ftyp":
-        return head[8:12] in (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+        return head[8:12] in (b"avif", b"avis", b"mif1", b"msf1", *_HEIC)
     return head.startswith(_SIGNATURES)
 
 
@@ -143,13 +144,14 @@ def read_animation(path: str | Path) -> Iterator[TimedPicture]:
 def read_mask(path: str | Path) -> Array:
     """The labels of a mask: int32 ``[height, width]``.
 
-    A file in colours has red + 256 green, as Broden's have; blue is 0. A file of one channel (or
-    with three equal ones) holds the labels themselves, of 8 or 16 bits, and one with a palette has
-    them as places in the palette: its colours are for the eye. Transparency is of no account.
+    A file in colours has red + 256 green, as Broden's have; blue means nothing. A file of one
+    channel (or with three equal ones) holds the labels themselves, of 8 or 16 bits, and one with a
+    palette has them as places in the palette: its colours are for the eye. Transparency is of no
+    account.
 
     Raises:
         PictureProblem: the file is missing or damaged, is of a kind that changes values (JPEG,
-            lossy WebP, AVIF), or its colours are not labels.
+            lossy WebP, AVIF), or it does not tell whether its palette's places or colours count.
     """
     path = Path(path)
     with _opened(path) as picture:
@@ -163,14 +165,8 @@ def read_mask(path: str | Path) -> Array:
             bands = [np.asarray(band) for band in picture.split()]
         if picture.mode in ("RGB", "RGBA", "RGBX"):
             red, green, blue = (band.astype(np.int32) for band in bands[:3])
-            if not blue.any():
-                return red + 256 * green
-            if np.array_equal(red, green) and np.array_equal(red, blue):
-                return red
-            raise _refused(
-                path, "a mask whose colours are not labels (red + 256 green, blue 0); save the "
-                "labels as a grey PNG"
-            )  # fmt: skip
+            grey = blue.any() and np.array_equal(red, green) and np.array_equal(red, blue)
+            return red if grey else red + 256 * green
         if picture.mode not in ("1", "L", "LA", "P", "PA", "I", *_WIDE):
             raise _refused(path, f"a mask of the kind {picture.mode}; save it as a grey PNG")
         labels = bands[0].astype(np.int32)
@@ -232,6 +228,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     problem = regular_file_problem(path)
     if problem:
         raise PictureProblem(path, *problem)
+    with open(path, "rb") as file:
+        if file.read(12)[4:] in (b"ftyp" + kind for kind in _HEIC):
+            raise _refused(path, "a HEIC picture, which is not read; save it as JPEG or PNG")
     with _problems(path):
         picture = Image.open(path, formats=FORMATS)
     with picture:

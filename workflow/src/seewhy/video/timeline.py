@@ -296,7 +296,7 @@ class _Timeline:
     @classmethod
     def of(cls, packets: _Packets, base: Fraction, step: Fraction, *, may_leap: bool) -> _Timeline:
         stamp = packets.stamp
-        part = _parts(packets.order, float(base), float(step), may_leap=may_leap)
+        part = _parts(packets.order, stamp, float(base), float(step), may_leap=may_leap)
         times = np.zeros(len(stamp))
         origin, due = None, Fraction(0)
         for number in range(part[-1] + 1):
@@ -324,15 +324,22 @@ class _Timeline:
         return cls(times, part, origin or Fraction(0), bool(part[-1]), stamped)
 
 
-def _parts(order: Array, base: float, step: float, *, may_leap: bool) -> Array:
+def _parts(order: Array, stamp: Array, base: float, step: float, *, may_leap: bool) -> Array:
     """Number of the stretch of one clock to which each packet belongs, by the stamps of decoding,
     which only grow within one.
     """
     part = np.zeros(len(order), np.int64)
     known = np.flatnonzero(order != _NONE)
-    if len(known) > 1:
-        change = np.diff(order[known]) * base
-        part[known[1:]] = (change < -_JITTER * step) | (may_leap & (change > _LEAP))
+    change = np.diff(order[known]) * base
+    for row in known[1:][(change < -_JITTER * step) | (may_leap & (change > _LEAP))]:
+        first = row  # the stamps of decoding may follow a packet late, where they are made up
+        while (
+            first > 1
+            and stamp[first - 1] != _NONE != order[first - 1]
+            and abs(stamp[first - 1] - order[row]) < abs(stamp[first - 1] - order[first - 1])
+        ):
+            first -= 1
+        part[first] = 1
     return np.cumsum(part)
 
 
