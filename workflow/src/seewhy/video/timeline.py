@@ -25,6 +25,7 @@ the frames are counted without that list.
 from __future__ import annotations
 
 import contextlib
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -168,8 +169,6 @@ def survey_video(path: Path, begin: float = 0.0, end: float | None = None) -> Su
     holes = []
     if declared - whole > max(_FEW, _FEW_SHARE * declared):
         holes.append(_Hole(np.nan, np.nan, declared - whole))
-    if duration:
-        holes += _early_end(packets, duration, step, header)
     limit = np.inf if end is None else end
     if base is None or kind in _UNTIMED:
         order = None if base is None else packets.decoding_times(base)
@@ -181,6 +180,8 @@ def survey_video(path: Path, begin: float = 0.0, end: float | None = None) -> Su
     line = _Timeline.of(packets, base, step, may_leap=kind in _MPEG)
     inside = (line.times >= begin) & (line.times < limit)
     count = int(inside[packets.shown].sum())
+    if duration:
+        holes += _early_end(packets, duration, step, header, zero=float(line.origin * base))
     holes += [
         *_inner_holes(packets, line, header, base=base, kind=kind, codec=codec, path=path),
         *_outer_holes(packets, line, header, base=base, kind=kind, path=path),
@@ -228,9 +229,7 @@ class _Packets:
 
     @classmethod
     def read(cls, container: av.container.InputContainer, stream: av.VideoStream) -> _Packets:
-        own: list[tuple[int, ...]] = []
-        every: list[tuple[int, int]] = []
-        sound: list[float] = []
+        own, every, sound = array("q"), array("q"), array("d")  # hours have millions of packets
         behind: dict[int, int] = {}
         whole, last = 0, 0.0
         heard = next((one.index for one in container.streams.audio), None)
@@ -244,7 +243,7 @@ class _Packets:
                     place = behind.get(index, _NONE)
                 if place != _NONE:
                     behind[index] = place + packet.size
-                every.append((place, packet.size))
+                every.extend((place, packet.size))
                 if stamp is not None:
                     time = float(stamp * packet.time_base)
                     last = max(last, time)
@@ -253,13 +252,8 @@ class _Packets:
                 if index == stream.index:
                     whole += not packet.is_corrupt
                     row = (stamp, packet.dts, packet.duration, place, packet.size)
-                    own.append(
-                        (
-                            *(_NONE if value is None else value for value in row),
-                            not packet.is_discard,
-                            packet.is_corrupt,
-                        )
-                    )
+                    own.extend(_NONE if value is None else value for value in row)
+                    own.extend((not packet.is_discard, packet.is_corrupt))
         *columns, shown, broken = np.array(own, np.int64).reshape(-1, 7).T
         flags = shown.astype(bool), broken.astype(bool)
         places = np.array(every, np.int64).reshape(-1, 2).T
@@ -500,7 +494,9 @@ def _is_foreign(path: Path, kind: str, low: int, high: int) -> bool:
     return not any(set(some[first::188]) == {0x47} for first in range(188))
 
 
-def _early_end(packets: _Packets, duration: float, step: Fraction, header: Declared) -> list[_Hole]:
+def _early_end(
+    packets: _Packets, duration: float, step: Fraction, header: Declared, *, zero: float
+) -> list[_Hole]:
     """Frames that are missing because the file ends before its header says; none where its last
     picture stands still and all of the file is there.
 
@@ -519,7 +515,7 @@ def _early_end(packets: _Packets, duration: float, step: Fraction, header: Decla
         raise VideoProblem(
             "truncated", f"ends after {packets.last:.1f} of the {duration:.1f} s it declares"
         )
-    return [_Hole(packets.last, np.inf, lacking / float(step))]
+    return [_Hole(packets.last - zero, duration - zero, lacking / float(step))]
 
 
 def _count_missing(holes: list[_Hole], begin: float, end: float, count: int) -> tuple[int, str]:
