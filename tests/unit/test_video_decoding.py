@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import struct
 from fractions import Fraction
 
@@ -12,7 +11,7 @@ import pytest
 
 from seewhy.video import VideoProblem, choose_frames, decoding, fit_frame, read_clip
 from seewhy.video.decoding import steady_frames
-from seewhy.video.timeline import survey_video
+from seewhy.video.timeline import Survey
 
 
 def write_video(path, count, *, size=(64, 64), rate=10):
@@ -73,11 +72,7 @@ def test_a_wrong_count_of_packets_is_put_right_by_a_second_decoding(tmp_path, mo
     video = write_video(tmp_path / "v.mp4", 41)
     expected = read_clip(video, n=6, size=32).frames
     for wrong in (1, 5, 30, 44, 999):
-        monkeypatch.setattr(
-            decoding,
-            "survey_video",
-            lambda *args, wrong=wrong: dataclasses.replace(survey_video(*args), count=wrong),
-        )
+        monkeypatch.setattr(Survey, "count", property(lambda _, wrong=wrong: wrong))
         assert np.array_equal(read_clip(video, n=6, size=32).frames, expected), wrong
 
 

@@ -27,7 +27,9 @@ from __future__ import annotations
 
 import functools
 import math
+from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -166,15 +168,17 @@ def _read_video(
             shape.append(image.shape[:2])
             return fit_frame(image, size, fit)
 
-        kept, count, lost, late = _decode(path, survey, wanted, keep, begin, end, seek)
+        kept, times, lost, late = _decode(path, survey, wanted, keep, begin, end, seek)
+        count = len(times)
         if seek and late:  # it cannot be sought in, or the seek landed behind the start
             seek = False
             continue
-        remark = _loss(survey, count, lost)
+        lost.swallowed = survey.not_shown(times)
+        remark = _loss(survey, count, lost.total)
         indices = choose_frames(count, n)
         if count and wanted.issuperset(indices.tolist()):
             frames = np.stack([kept[index] for index in indices.tolist()])
-            return Clip(frames, lost + survey.missing, count, shape[0], remark)
+            return Clip(frames, lost.total + survey.missing, count, shape[0], remark)
         if not count:
             return None
         expected = count
@@ -202,6 +206,22 @@ def _read_moving_picture(
     except PictureProblem as problem:
         raise VideoProblem(problem.status, problem.reason) from None
     return Clip(np.stack(kept), 0, count, shape) if kept else None
+
+
+@dataclass
+class _Lost:
+    """What a decoder does not give: packets that it refuses, frames of which it patches a part, and
+    packets from which no frame comes.
+    """
+
+    refused: int = 0
+    patched: int = 0
+    swallowed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Frames lost; no frame comes from a refused packet either."""
+        return max(self.refused, self.swallowed) + self.patched
 
 
 def _loss(survey: Survey, count: int, lost: int) -> str:
@@ -285,17 +305,17 @@ def steady_frames(
             yield SteadyFrame(image, held.time - begin, held.fps)
             given += 1
 
-    count, lost = 0, 0
+    times, lost = array("d"), _Lost()
     for frame in shown:
         if frame is None:
-            lost += 1
+            lost.refused += 1
             continue
         if end is not None and frame.time >= end:
             break
         if frame.time < begin:
             continue
-        lost += frame.patched
-        count += 1
+        lost.patched += frame.patched
+        times.append(frame.time)
         if held is not None:
             step = frame.time - held.time
             yield from until(frame.time - begin)
@@ -304,7 +324,8 @@ def steady_frames(
         length = held.length or (step if step > 0 else 1 / held.fps)
         yield from until(held.time - begin + length)
     if survey is not None:
-        _loss(survey, count, lost)
+        lost.swallowed = survey.not_shown(times)
+        _loss(survey, len(times), lost.total)
     if not given:
         status = "empty" if start is None and end is None else "outside"
         raise VideoProblem(status, f"not one frame at {rate:g} a second")
@@ -351,16 +372,16 @@ def _decode(
     begin: float,
     end: float | None,
     seek: bool,
-) -> tuple[dict[int, np.ndarray], int, int, bool]:
+) -> tuple[dict[int, np.ndarray], array, _Lost, bool]:
     """Decode the clip once.
 
     Returns:
-        what `keep` made of the frames `wanted` (by index within the clip), the frames counted, the
-        packets lost, and whether the first frame seen came after `begin` (the seek failed or went
+        what `keep` made of the frames `wanted` (by index within the clip), the times of all, what
+        was lost, and whether the first frame seen came after `begin` (the seek failed or went
         too far).
     """
     kept: dict[int, np.ndarray] = {}
-    count, lost = 0, 0
+    times, lost = array("d"), _Lost()
     first = late = False
     with open_video(path) as (container, stream):
         clock, screen = survey.clock(), _Screen(stream)
@@ -369,23 +390,23 @@ def _decode(
                 place = math.floor(survey.origin) + int(begin / stream.time_base)
                 container.seek(place, stream=stream)
             except av.FFmpegError:
-                return kept, 0, 0, True
+                return kept, times, lost, True
         for frame in _decoded(container, stream):
             if frame is None:
-                lost += 1
+                lost.refused += 1
                 continue
             time = clock(frame.pts)
             if not first:
                 first, late = True, frame.pts is None or time > begin
             if end is not None and time >= end:
-                return kept, count, lost, late
+                return kept, times, lost, late
             if time < begin:
                 continue
-            lost += frame.is_corrupt
-            if count in wanted:
-                kept[count] = keep(screen.show(frame))
-            count += 1
-    return kept, count, lost, late
+            lost.patched += frame.is_corrupt
+            if len(times) in wanted:
+                kept[len(times)] = keep(screen.show(frame))
+            times.append(time)
+    return kept, times, lost, late
 
 
 def _decoded(

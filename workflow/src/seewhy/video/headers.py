@@ -56,16 +56,20 @@ def read_header(path: Path, kind: str) -> Declared:
     return Declared(actual, sizes[kind](head) if kind in sizes else None)
 
 
-def end_of_pages(path: Path, place: int) -> int:
-    """The end of the pages of an Ogg file that follow each other from `place` on."""
+def end_of_page(path: Path, place: int) -> int:
+    """The end of the page of an Ogg file at `place`, and of those that continue its last packet."""
     with open(path, "rb") as file:
+        continued = True
         while True:
             file.seek(place)
             head = file.read(27)
-            if len(head) < 27 or not head.startswith(b"OggS"):
+            if len(head) < 27 or not head.startswith(b"OggS") or not (continued or head[5] & 1):
                 return place
             lengths = file.read(head[26])
-            place += 27 + len(lengths) + sum(lengths)
+            behind = place + 27 + len(lengths) + sum(lengths)
+            if behind > os.path.getsize(path):
+                return place
+            place, continued = behind, False
 
 
 def _boxes(file: BinaryIO, actual: int) -> Declared:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import contextlib
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -33,7 +34,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from seewhy.video.headers import Declared, end_of_pages, read_header
+from seewhy.video.headers import Declared, end_of_page, read_header
 from seewhy.video.opening import ENDS, MAX_LOST, VideoProblem, open_video
 
 Array = np.ndarray
@@ -119,23 +120,43 @@ class Survey:
     """What the packets of a video tell.
 
     Attributes:
-        count: frames of the clip.
+        times: of the clip's frames, seconds, sorted.
         missing: frames that the clip should have besides.
         remark: where they are missing; empty: none are.
         seekable: whether a seek finds the clip's start.
         origin: stamp of the video's start.
     """
 
-    count: int
+    times: Array
     missing: int
     remark: str
     seekable: bool
     origin: Fraction
     _clock: dict = field(repr=False)
 
+    @property
+    def count(self) -> int:
+        """Frames of the clip."""
+        return len(self.times)
+
     def clock(self) -> Clock:
         """A clock for one decoding from the start, or from a place that was sought."""
         return Clock(**self._clock)
+
+    def not_shown(self, times: Sequence[float]) -> int:
+        """How many frames of the clip did not come out of the decoder, which gave some at `times`.
+
+        After damage a decoder may swallow frames without a complaint until it finds its way again.
+        Two packets may make one frame (fields), so a frame nearby will do.
+        """
+        if len(self.times) < 2 or not len(times):
+            return 0
+        near = 1.5 * float(np.median(np.diff(self.times))) + 1e-6
+        shown = np.sort(times)
+        place = np.searchsorted(shown, self.times).clip(1, max(1, len(shown) - 1))
+        left, right = shown[place - 1], shown[np.minimum(place, len(shown) - 1)]
+        apart = np.minimum(abs(self.times - left), abs(self.times - right))
+        return int((apart > near).sum())
 
 
 def survey_video(path: Path, begin: float = 0.0, end: float | None = None) -> Survey:
@@ -174,22 +195,22 @@ def survey_video(path: Path, begin: float = 0.0, end: float | None = None) -> Su
         order = None if base is None else packets.decoding_times(base)
         times = np.arange(packets.shown.sum()) * float(step) if order is None else order
         inside = (times >= begin) & (times < limit)
-        count = int(inside.sum())
         clock = {"base": None, "step": step, "order": order}
-        return Survey(count, *_count_missing(holes, begin, limit, count), False, Fraction(0), clock)
+        found = _count_missing(holes, begin, limit, int(inside.sum()))
+        return Survey(times[inside], *found, False, Fraction(0), clock)
     line = _Timeline.of(packets, base, step, may_leap=kind in _MPEG)
     inside = (line.times >= begin) & (line.times < limit)
-    count = int(inside[packets.shown].sum())
+    times = np.sort(line.times[inside & packets.shown])
     if duration:
         holes += _early_end(packets, duration, step, header, zero=float(line.origin * base))
     holes += [
         *_inner_holes(packets, line, header, base=base, kind=kind, codec=codec, path=path),
         *_outer_holes(packets, line, header, base=base, kind=kind, path=path),
     ]
-    missing, remark = _count_missing(holes, begin, limit, count)
+    missing, remark = _count_missing(holes, begin, limit, len(times))
     clock = {"base": base, "origin": line.origin, "step": step, "breaks": line.breaks}
     seekable = kind in (MOV, MATROSKA) and not line.breaks and line.stamped
-    return Survey(count, missing, remark, seekable, line.origin, clock)
+    return Survey(times, missing, remark, seekable, line.origin, clock)
 
 
 def _count_unedited(path: Path) -> int:
@@ -447,25 +468,27 @@ def _outer_holes(
     path: Path,
 ) -> list[_Hole]:
     """Frames that are missing before the first one or behind the last."""
-    places = packets.all_place != _NONE
+    rows = np.flatnonzero(packets.shown & (packets.place != _NONE))
     unmarked = kind in (*_MPEG, "ogg") or header.fragmented  # nothing tells where they end
-    if not (unmarked or kind in _DECLARE_DURATION) or not places.any():
+    if not (unmarked or kind in _DECLARE_DURATION) or not len(rows):
         return []
-    rows = np.flatnonzero(packets.shown)
     total, last = int(packets.size[rows].sum()), float(line.times[rows].max())
-    begin = int(packets.all_place[places].min())
-    end = int((packets.all_place + packets.all_size)[places].max())
+    begin = int(packets.place[rows].min())
     holes = []
     if unmarked:
+        end = int((packets.place + packets.size)[rows].max())
         if kind == "ogg":
-            end = end_of_pages(path, int(packets.all_place.max()))
+            end = end_of_page(path, int(packets.place[rows].max()))
         if header.gone:
             holes.append(_Hole(last, np.inf, _frames_of(header.gone, header, len(rows))))
         most = max(MAX_LOST * header.actual, 8192)
-        if begin > most and _is_foreign(path, kind, 0, begin):
-            holes.append(_Hole(-np.inf, 0.0, _frames_of(begin, header, len(rows))))
-        if header.actual - end > most and _is_foreign(path, kind, end, header.actual):
-            holes.append(_Hole(last, np.inf, _frames_of(header.actual - end, header, len(rows))))
+        for low, high, hole in (
+            (0, begin, (-np.inf, 0.0)),
+            (end, header.actual, (last, np.inf)),
+        ):
+            lost = packets.loose_bytes(low, high)
+            if lost > most and _is_foreign(path, kind, low, high):
+                holes.append(_Hole(*hole, _frames_of(lost, header, len(rows))))
     elif last > 0:
         late = float(line.origin * base)
         lacking = 0.5 * late * total / last
