@@ -17,6 +17,7 @@ import pytest
 
 from seewhy.video import VideoProblem, read_clip
 from seewhy.video.decoding import steady_frames
+from seewhy.video.timeline import Clock, Survey
 
 COUNT, RATE = 100, 25
 # Suffix: codec, options of the container, whether there is sound.
@@ -256,3 +257,25 @@ def test_a_folder_and_a_pipe_in_place_of_a_video(tmp_path):
     thread.start()
     thread.join(20)
     assert caught == ["unreadable: not a file"] * 4
+
+
+def test_frames_that_a_decoder_swallows_are_counted():
+    times = np.arange(100) / 25
+    survey = Survey(times, 0, "", True, Fraction(0), {})
+    assert survey.not_shown(times) == 0
+    assert survey.not_shown(times[::2]) == 0  # two fields make one frame
+    assert survey.not_shown(np.delete(times, np.arange(40, 60))) == 18  # but for the neighbours
+    assert survey.not_shown(times[:90]) == 9
+    assert survey.not_shown(times[:1]) == 98
+
+
+def test_a_clock_counts_from_the_first_frame_and_goes_on():
+    """Two frames without a stamp, a start before 0, jitter, a leap of an hour, a step back."""
+    step = Fraction(1, 10)
+    clock = Clock(base=step, origin=Fraction(-22), step=step, breaks=True)
+    stamps = [None, None, -20, -19, -17, -18, -16, 0, 1, 36000, 36001, -500]
+    found = [clock(stamp) for stamp in stamps]
+    expected = [0, 0.1, 0.2, 0.3, 0.5, 0.5, 0.6, 2.2, 2.3, 2.4, 2.5, 2.6]
+    assert found == pytest.approx(expected)
+    steady = Clock(base=step, step=step)
+    assert [steady(stamp) for stamp in (0, 1, 36000, 3)] == pytest.approx([0, 0.1, 3600, 3600])
