@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 
 from seewhy.dissection.ablation import ablate_path, summarise_ablations
-from seewhy.dissection.concepts import read_picture
 from seewhy.dissection.dissect import read_dissection
 from seewhy.dissection.networks import Opened
 from seewhy.dissection.path_figure import draw_paths
@@ -29,6 +28,7 @@ from seewhy.dissection.run import open_model
 from seewhy.dissection.tables import names_of
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
+from seewhy.pictures import read_picture
 from seewhy.progress import progress
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.table_numbers import number_format
