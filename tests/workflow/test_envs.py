@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 PINS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 # Imported everywhere, and left out of package_files.
-SAYING = [ROOT / "workflow/src/seewhy" / name for name in ("entry.py", "errors.py", "progress.py")]
+SAYING = [
+    ROOT / "workflow/src/seewhy" / f"{name}.py"
+    for name in ("entry", "errors", "own_source", "processes", "processors", "progress")
+]
 # METEOR's program lies in it, and is run by Java.
 NOT_IMPORTED = {"text": {"pycocoevalcap"}}
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "mpl_toolkits": "matplotlib"}

@@ -9,16 +9,28 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
-# Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
+# This checkout's own package, whichever is installed: here, and in every job (see `job_prefix`).
+SOURCE = os.path.join(workflow.basedir, "workflow", "src")
+sys.path.insert(0, SOURCE)
 
+import seewhy
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
 from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
+from seewhy.processors import job_prefix, usable_processors
 from seewhy.settings import check_settings
 from seewhy.vision import check_weights
+
+if not os.path.samefile(os.path.dirname(seewhy.__file__), os.path.join(SOURCE, "seewhy")):
+    raise WorkflowError(
+        f"the package seewhy was already imported from {os.path.dirname(seewhy.__file__)}, and is not "
+        f"that of this Snakefile, in {SOURCE}; start Snakemake in a process of its own"
+    )
+
+# On a cluster each job reads this file where it runs. Snakemake takes {} for its own.
+shell.prefix(job_prefix(SOURCE, usable_processors()).replace("{", "{{").replace("}", "}}"))
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
 if "DVC_STAGE" in os.environ:

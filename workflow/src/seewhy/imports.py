@@ -15,8 +15,11 @@ from pathlib import Path
 import seewhy
 
 ROOT = Path(seewhy.__file__).parent
-# Modules that cannot change what a rule writes, only what it says while it runs, and when it ends.
-_SAYING = {"entry.py", "errors.py", "processes.py", "progress.py"}
+# Modules that cannot change what a rule writes, only whether and on how many threads it runs, what
+# it says meanwhile, and when it ends.
+_SAYING = {
+    *("entry.py", "errors.py", "own_source.py", "processes.py", "processors.py", "progress.py"),
+}
 
 
 def package_files(script: str | Path) -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from seewhy.processors import usable_processors
 
 
 def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> dict[str, Any]:
@@ -31,7 +32,7 @@ def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> d
     Raises:
         subprocess.CalledProcessError: the workflow failed.
     """
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     root = Path(root).resolve()
     with tempfile.TemporaryDirectory() as folder:
         for file in root.glob("*.yaml"):  # params.yaml names corrections.yaml
