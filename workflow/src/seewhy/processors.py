@@ -36,7 +36,8 @@ _COUNTS = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-_WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}
+# Each library's own variable for how its threads wait.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}
 _SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 
 
@@ -86,7 +87,7 @@ def job_prefix(source: str | Path, processors: int) -> str:
     first, *others = _COUNTS
     commands = [
         f"export PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}",
-        *(f'export {name}="${{{name}:-{value}}}"' for name, value in _WAITING.items()),
+        *(f'export {name}="${{{name}:-{value}}}"' for name, value in WAITING.items()),
         f'[ "${{{first}:-{processors + 1}}}" -le {processors} ] || export {first}={processors}',
         "export " + " ".join(f'{name}="${first}"' for name in others),
     ]

@@ -37,7 +37,7 @@ def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> d
     with tempfile.TemporaryDirectory() as folder:
         for file in root.glob("*.yaml"):  # params.yaml names corrections.yaml
             shutil.copy(file, folder)
-        command = [*_snakemake(root), "--snakefile", str(root / "Snakefile")]
+        command = [*snakemake_command(root), "--snakefile", str(root / "Snakefile")]
         command += ["--configfile", str(root / "params.yaml"), "--directory", folder]
         command += ["--cores", str(cores), "--benchmark-extended", target]
         if "--use-conda" in command:  # what is measured begins when the environments are there
@@ -66,7 +66,7 @@ def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> d
     }
 
 
-def _snakemake(root: Path) -> list[str]:
+def snakemake_command(root: Path) -> list[str]:
     """How to start Snakemake as it was started for this job.
 
     Under ``--use-conda`` the job's own Python has none: what can be imported is the caller's.
