@@ -52,9 +52,10 @@ def run(folder, *command, **given):
 
 
 def snakemake(folder, *arguments, **given):
-    """What the job told."""
+    """What the job told, and the cores that Snakemake has for all."""
     output = run(folder, sys.executable, "-m", "snakemake", *arguments, **given)
-    return json.loads(re.search(r"(?m)^error: (\{.*)", output)[1])
+    cores = re.search(r"Provided cores: (\d+)", output)
+    return json.loads(re.search(r"(?m)^error: (\{.*)", output)[1]) | {"cores": cores and cores[1]}
 
 
 # What an executor for clusters starts where a job runs: the Snakefile is read again there.
@@ -75,6 +76,7 @@ def test_a_job_runs_its_own_package_on_the_processors_there_are(second, argument
     assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"} <= set(counts)
     assert set(counts.values()) == {str(threads)}
     assert found["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert found["cores"] in (str(usable_processors()), None)  # an executor's job does not say
 
 
 @pytest.mark.slow
@@ -85,7 +87,7 @@ def test_a_job_that_is_held_to_one_processor_has_one_thread(second):
         second, "--cores", "8", TARGET, preexec_fn=lambda: os.sched_setaffinity(0, [one])
     )
     assert found["workers"] == found["torch"] == 1
-    assert found["OMP_NUM_THREADS"] == found["OPENBLAS_NUM_THREADS"] == "1"
+    assert found["OMP_NUM_THREADS"] == found["OPENBLAS_NUM_THREADS"] == found["cores"] == "1"
 
 
 WHERE = "import seewhy; print('in', seewhy.__path__[0])"
@@ -106,7 +108,7 @@ def test_the_installed_package_refuses_to_be_imported_in_another_checkout(second
     output = run(second / within, sys.executable, "-c", WHERE)
     assert "in " not in output.splitlines()
     assert output.splitlines()[-1].endswith(
-        f"and {second} is another checkout of it; set PYTHONPATH={second}/workflow/src, or install "
+        f"and the checkout {second} has its own; set PYTHONPATH={second}/workflow/src, or install "
         f"that one: pip install -e {second}"
     )
 

@@ -14,7 +14,7 @@ OUTPUTS:
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
-CORES = usable_processors()  # a bench has the machine to itself: others would disturb it
+CORES = PROCESSORS  # a bench has the machine to itself: others would disturb it
 
 
 rule bench:

@@ -30,7 +30,11 @@ if not os.path.samefile(os.path.dirname(seewhy.__file__), os.path.join(SOURCE, "
     )
 
 # On a cluster each job reads this file where it runs. Snakemake takes {} for its own.
-shell.prefix(job_prefix(SOURCE, usable_processors()).replace("{", "{{").replace("}", "}}"))
+PROCESSORS = usable_processors()
+shell.prefix(job_prefix(SOURCE, PROCESSORS).replace("{", "{{").replace("}", "}}"))
+# Jobs that run here side by side share them; `--cores all` counts those of a container's machine.
+if workflow.global_resources["_nodes"].value is None and workflow.global_resources["_cores"].value:
+    workflow.global_resources["_cores"] = min(workflow.cores, PROCESSORS)
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
 if "DVC_STAGE" in os.environ:

@@ -44,7 +44,10 @@ def refuse_other_checkouts() -> None:
         ImportError: the working directory lies in another checkout.
     """
     library = os.path.dirname(os.__file__)
-    if library not in sys.path or str(PACKAGE.parent) in sys.path[: sys.path.index(library)]:
+    if library not in sys.path:
+        return
+    chosen = map(os.path.abspath, sys.path[: sys.path.index(library)])
+    if str(PACKAGE.parent) in chosen:
         return
     try:
         here = Path.cwd()
@@ -55,7 +58,7 @@ def refuse_other_checkouts() -> None:
         if (own / "__init__.py").is_file():
             if not own.samefile(PACKAGE):
                 raise ImportError(
-                    f"seewhy is installed from {PACKAGE}, and {folder} is another checkout of it; "
+                    f"seewhy is installed from {PACKAGE}, and the checkout {folder} has its own; "
                     f"set PYTHONPATH={own.parent}, or install that one: pip install -e {folder}"
                 )
             return

@@ -43,6 +43,8 @@ SMALL = {
     "topics": {"iterations": 100},
     "captioner": {"max_epochs": 4},
 }
+# Until it is ended, or what started it is gone.
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
 # Products of a size that OpenBLAS shares between threads, at once and with pauses between them.
 PRODUCTS = """
 import sys, time, numpy
@@ -136,8 +138,7 @@ class _Run:
     ) -> float:
         """Seconds of the job that trains the backbone, as Snakemake tells."""
         with self._folder() as folder:
-            busy = [sys.executable, "-c", "while True: pass"]
-            beside = [subprocess.Popen(busy) for _ in range(neighbours)]
+            beside = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(neighbours)]
             try:
                 self._snakemake(folder, cores, BACKBONE, waiting)
             finally:
