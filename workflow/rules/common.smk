@@ -23,10 +23,11 @@ from seewhy.processors import job_prefix, usable_processors
 from seewhy.settings import check_settings
 from seewhy.vision import check_weights
 
-if not os.path.samefile(os.path.dirname(seewhy.__file__), os.path.join(SOURCE, "seewhy")):
+imported = os.path.dirname(seewhy.__file__)
+if os.path.realpath(imported) != os.path.realpath(os.path.join(SOURCE, "seewhy")):
     raise WorkflowError(
-        f"the package seewhy was already imported from {os.path.dirname(seewhy.__file__)}, and is not "
-        f"that of this Snakefile, in {SOURCE}; start Snakemake in a process of its own"
+        f"the package seewhy was already imported from {imported}, and is not that of this Snakefile, "
+        f"in {SOURCE}; start Snakemake in a process of its own"
     )
 
 # On a cluster each job reads this file where it runs. Snakemake takes {} for its own.

@@ -27,7 +27,7 @@ def require_package(own: str | Path) -> None:
     Raises:
         InputError: this package is not that one.
     """
-    if not os.path.samefile(PACKAGE, own):
+    if os.path.realpath(PACKAGE) != os.path.realpath(own):
         raise InputError(
             f"the package seewhy was imported from {PACKAGE}, and what runs is of the checkout "
             f"whose package is {own}; take the first out of the environment, or install the second"
