@@ -40,6 +40,13 @@ def require_whole(least: int, **values: object) -> None:
             raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
 
 
+def as_whole(value: object) -> int | None:
+    """A whole number as int, Python's, NumPy's or a tensor's; None for all else, a bool too."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+
+
 @contextlib.contextmanager
 def explain_write_errors(path: str | Path) -> Iterator[None]:
     """Turn a full or read-only disk into an `InputError` that names `path`.

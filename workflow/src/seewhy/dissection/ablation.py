@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from seewhy.dissection.hooks import class_index, one_image, require_maps, seen, silenced
 from seewhy.dissection.paths import ConceptPath
 from seewhy.errors import InputError
-from seewhy.modes import evaluating
+from seewhy.modes import explaining
+from seewhy.running import readable_input, require_finite
 from seewhy.scores.bootstrap import Interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 
@@ -119,7 +120,8 @@ def ablation_check(
     """
     image = one_image(image)
     classes = list(getattr(network, "classes", ()) if classes is None else classes)
-    with evaluating(network):
+    with explaining(network):
+        image = readable_input(network, image, "image")
         answer, (there,) = seen(network, image, [layer])
         if answer.shape[1] < 2:
             raise InputError("the network has one class; a margin needs at least two")
@@ -144,6 +146,7 @@ def ablation_check(
         kept = torch.ones(len(sets), len(activation), dtype=torch.bool)
         kept[torch.arange(len(sets))[:, None], torch.from_numpy(sets)] = False
         answers = silenced(network, image, layer, kept.to(image.device), batch=batch)
+        require_finite(answers, "answers of the network", "look at the weights")
     margin = float(_margins(answer, asked, other)[0])
     effects = margin - _margins(answers, asked, other)  # [1 + 2 draws]
     effect = float(effects[0])
