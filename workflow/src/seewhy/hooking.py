@@ -231,6 +231,19 @@ class LayerOutputs:
             hooks.enter_context(self.network.register_forward_hook(end))
             yield found
 
+    def reached(self) -> bool:
+        """Whether nothing more is wanted of the last pass: all layers ran, and may stop it.
+
+        Raises:
+            InputError: a layer ran several times.
+        """
+        counts = [self._calls.get(layer.asked, 0) for layer in self.layers]
+        if not self._stop or not all(counts):
+            return False
+        for layer, calls in zip(self.layers, counts, strict=True):
+            require_calls(layer, calls, self.network)
+        return True
+
     @staticmethod
     def _wanted(layer: Layer, call: int) -> bool:
         return call == (layer.call or 1)

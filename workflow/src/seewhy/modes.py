@@ -96,6 +96,29 @@ def _differentiable_recurrence(network: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def placed(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """The network on a device for a while; then its own weights are back where they were."""
+    weights = [(p, p.data) for p in network.parameters()]
+    buffers = [
+        (module._buffers, name, value)
+        for module in network.modules()
+        for name, value in module._buffers.items()
+        if value is not None
+    ]
+    moves = any(value.device != device for value in (*network.parameters(), *network.buffers()))
+    try:
+        if moves:
+            network.to(device)
+        yield
+    finally:
+        if moves:
+            for p, data in weights:
+                p.data = data
+            for kept, name, value in buffers:
+                kept[name] = value
+
+
+@contextlib.contextmanager
 def _ordinary_weights(network: nn.Module) -> Iterator[None]:
     """For a while, float32 copies of weights and buffers of half precision, copies of weights that
     were made in inference mode.

@@ -20,6 +20,10 @@ from seewhy.hooking import Reached
 _TOLERANCES = {torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
+class NetworkError(InputError):
+    """A network raised something when it was run."""
+
+
 def tolerance(dtype: torch.dtype) -> float:
     """How far two computations of the same may lie apart, by the largest value.
 
@@ -145,9 +149,9 @@ def run(network: nn.Module, *inputs: Tensor, what: str = "the network"):
         first = next(iter(str(error).strip().splitlines()), "")
         kind = type(error).__name__
         if "out of memory" in str(error) or "not enough memory" in str(error):
-            raise InputError(
+            raise NetworkError(
                 f"{what} has not enough memory for {given}; give fewer at once (batch)"
             ) from error
-        raise InputError(
+        raise NetworkError(
             f"{what} cannot run on {given} ({kind}: {first}); give what it was made for"
         ) from error

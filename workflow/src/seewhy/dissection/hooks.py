@@ -118,6 +118,7 @@ def seen(network: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[Tenso
     if not isinstance(answer, Tensor) or answer.ndim != 2 or len(answer) != 1:
         form = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         raise InputError(f"the network answers {form} to one image; give one with [n, classes]")
+    require_finite(answer, "answer of the network", "look at its weights")
     return answer, [Seen(layers.given[name], found[name]) for name in names]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from seewhy.errors import InputError
 from seewhy.hooking import LayerOutputs, Reached
 from seewhy.modes import evaluating
-from seewhy.running import readable_input, run
+from seewhy.running import NetworkError, readable_input, run
 
 RANDOM = "random-"
 """Prefix of the names of networks that `randomised` made."""
@@ -65,6 +65,10 @@ class LayerReader:
                 answer = run(network, images)
             except Reached:
                 answer = None
+            except NetworkError:
+                if not self._layers.reached():
+                    raise
+                answer = None  # what stands above the layers is not needed
         for name, maps in found.items():
             if len(maps) != len(images):
                 raise InputError(
