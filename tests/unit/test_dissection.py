@@ -302,7 +302,7 @@ class Unused(nn.Module):
         ({"layer": "spare"}, "layer 'spare' does not run in a forward pass"),
         (
             {"prepare": not_numbers},
-            r"input of the network .* has values that are not finite",
+            r"input of the network .* values that are not finite",
         ),
         ({"how": How(**SMALL | {"nulls": 3, "batch": 9})}, None),
         (

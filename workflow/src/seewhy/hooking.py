@@ -171,12 +171,14 @@ class LayerOutputs:
         edit: Callable[[Tensor, str], Tensor] | None = None,
     ) -> None:
         self.network = unwrapped(network)
-        self.layers = [find_layer(self.network, name) for name in dict.fromkeys(names)]
+        self.layers = [find_layer(network, name) for name in dict.fromkeys(names)]
         self.given: dict[str, Tensor] = {}
         self._stop, self._inputs, self._edit = stop, inputs, edit
         self._known = False  # whether each runs as often as it should
         self._calls: dict[str, int] = {}
         self._image: tuple[int, ...] = ()  # h, w of the network's input, where it has some
+        self._input: Tensor | None = None
+        self._aside = False  # a pass of our own is under way
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[dict[str, Tensor]]:
@@ -185,19 +187,22 @@ class LayerOutputs:
         They are copies, so in-place layers cannot change them.
 
         Raises:
-            InputError: at the end of a pass, of a layer that did not run, or that ran several times
-                and was not asked for by the number of a call; of one that gives something else than
-                a tensor; of maps that look like ``[n, h, w, units]``.
+            InputError: a layer gives something else than a tensor; at the end of a pass, it did not
+                run, or ran several times and was not asked for by the number of a call; at the end
+                of the first, its maps look like ``[n, h, w, units]``.
         """
         found: dict[str, Tensor] = {}
 
         def begin(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-            found.clear(), self.given.clear(), self._calls.clear()
-            self._image = image_size(inputs)
+            if not self._aside:
+                found.clear(), self.given.clear(), self._calls.clear()
+                self._image = image_size(inputs)
+                self._input = next(iter(inputs), None)
 
         def before(layer: Layer):
             def hook(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-                if self._wanted(layer, self._calls.get(layer.asked, 0) + 1):
+                call = self._calls.get(layer.asked, 0) + 1
+                if not self._aside and call == (layer.call or 1):
                     first = next(iter(inputs), None)
                     if not isinstance(first, Tensor):
                         raise InputError(f"layer {layer.asked!r} reads no tensor; give another")
@@ -207,10 +212,12 @@ class LayerOutputs:
 
         def after(layer: Layer):
             def hook(_: nn.Module, __: tuple[Any, ...], output: object) -> None:
-                call = self._calls[layer.asked] = self._calls.get(layer.asked, 0) + 1
-                if not self._wanted(layer, call):
+                if self._aside:
                     return
-                maps = units_first(_copy(one_tensor(output, layer.asked)), layer, self._image)
+                call = self._calls[layer.asked] = self._calls.get(layer.asked, 0) + 1
+                if call != (layer.call or 1):
+                    return
+                maps = units_first(_copy(one_tensor(output, layer.asked)), layer)
                 found[layer.asked] = self._edit(maps, layer.asked) if self._edit else maps
                 if self._stop and self._known and len(found) == len(self.layers):
                     raise Reached
@@ -218,9 +225,13 @@ class LayerOutputs:
             return hook
 
         def end(_: nn.Module, __: tuple[Any, ...], ___: object) -> None:
+            if self._aside:
+                return
             for layer in self.layers:
                 require_calls(layer, self._calls.get(layer.asked, 0), self.network)
-            self._known = True
+            if not self._known:
+                self._require_layout(found)
+            self._known, self._input = True, None
 
         with contextlib.ExitStack() as hooks:
             hooks.enter_context(self.network.register_forward_pre_hook(begin))
@@ -231,22 +242,42 @@ class LayerOutputs:
             hooks.enter_context(self.network.register_forward_hook(end))
             yield found
 
-    def reached(self) -> bool:
+    def reached(self, found: dict[str, Tensor]) -> bool:
         """Whether nothing more is wanted of the last pass: all layers ran, and may stop it.
 
+        Args:
+            found: what was recorded.
+
         Raises:
-            InputError: a layer ran several times.
+            InputError: a layer ran several times, or its maps have their units last.
         """
         counts = [self._calls.get(layer.asked, 0) for layer in self.layers]
         if not self._stop or not all(counts):
             return False
         for layer, calls in zip(self.layers, counts, strict=True):
             require_calls(layer, calls, self.network)
+        if not self._known:
+            self._require_layout(found)
         return True
 
-    @staticmethod
-    def _wanted(layer: Layer, call: int) -> bool:
-        return call == (layer.call or 1)
+    def _require_layout(self, found: dict[str, Tensor]) -> None:
+        """Refuse maps whose units are not where they are taken to be, by their sizes and, where
+        these do not tell, by what grows with the image.
+        """
+        self._aside = True
+        try:
+            for layer in self.layers:
+                maps = found[layer.asked]
+                if maps.ndim != 4:
+                    continue
+                looks = looks_channels_last(maps, self._image)
+                if not looks and not sizes_do_not_tell(maps, self._image):
+                    continue
+                last = widens_before_last(self.network, layer, self._input)
+                if last or (looks and last is None):
+                    raise _wrong_layout(layer, maps)
+        finally:
+            self._aside = False
 
 
 @contextlib.contextmanager
@@ -264,22 +295,22 @@ def edited(
         What went on from the layer in each pass.
 
     Raises:
-        InputError: as `LayerOutputs.recording`.
+        InputError: as `LayerOutputs.recording`, but that it does not look where the units are.
     """
-    network = unwrapped(network)
-    layer = find_layer(network, asked)
-    calls, image, passed = 0, (), []
+    layer, network = find_layer(network, asked), unwrapped(network)
+    calls = 0
+    passed: list[Tensor] = []
 
-    def begin(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        nonlocal calls, image
-        calls, image = 0, image_size(inputs)
+    def begin(_: nn.Module, __: tuple[Any, ...]) -> None:
+        nonlocal calls
+        calls = 0
 
     def replace(_: nn.Module, __: tuple[Any, ...], output: object) -> Tensor | None:
         nonlocal calls
         calls += 1
         if calls != (layer.call or 1):
             return None
-        maps = edit(units_first(one_tensor(output, asked), layer, image))
+        maps = edit(units_first(one_tensor(output, asked), layer))
         passed.append(maps)
         return maps.movedim(1, -1) if layer.channels_last else maps
 
@@ -389,53 +420,75 @@ def one_tensor(output: object, name: str) -> Tensor:
     return output
 
 
-def units_first(output: Tensor, layer: Layer, image: tuple[int, ...]) -> Tensor:
-    """A layer's maps as ``[n, units, h, w]``; what has not four dimensions as it is.
+def units_first(output: Tensor, layer: Layer) -> Tensor:
+    """A layer's maps as ``[n, units, h, w]``, if it was asked for as ``[n, h, w, units]``."""
+    return output.movedim(-1, 1) if layer.channels_last and output.ndim == 4 else output
 
-    Args:
-        output: of the layer.
-        layer: says whether its units come last.
-        image: h, w of the network's input, if it is known.
 
-    Raises:
-        InputError: the maps look like ``[n, h, w, units]``, and the layer was not asked for so.
-    """
-    if output.ndim != 4:
-        return output
+def _wrong_layout(layer: Layer, maps: Tensor) -> InputError:
     if layer.channels_last:
-        return output.movedim(-1, 1)
-    if looks_channels_last(output, image):
-        raise InputError(
-            f"layer {layer.asked!r} gives {list(output.shape)}, which look like maps "
-            f"[n, h, w, units]; if they are, ask for {layer.asked}@{_LAST}, or give a layer "
-            "whose output is [n, units, h, w]"
+        return InputError(
+            f"layer {layer.asked!r} gives {list(maps.movedim(1, -1).shape)}, which look like maps "
+            f"[n, units, h, w]; if they are, ask for it without @{_LAST}"
         )
-    return output
+    return InputError(
+        f"layer {layer.asked!r} gives {list(maps.shape)}, which look like maps [n, h, w, units]; "
+        f"if they are, ask for {layer.asked}@{_LAST}, or give a layer whose output is "
+        "[n, units, h, w]"
+    )
 
 
 def looks_channels_last(maps: Tensor, image: tuple[int, ...] = ()) -> bool:
-    """Whether maps with four dimensions have their units in the last.
+    """Whether the sizes of what is taken for ``[n, units, h, w]`` say that its units come last.
 
-    By the sizes: the second and third have the proportions of the image, and the third and fourth
-    have not. Where both have, by the strides: units that were moved to the end by a permutation lie
-    farther apart in memory than cells do.
+    The second and third have the proportions of the image, and the third and fourth have not.
 
     Args:
-        maps: of a layer.
+        maps: with four dimensions.
         image: h, w of the network's input; not known: square.
     """
     _, a, b, c = maps.shape
-    height, width = image or (1, 1)
+    return _like_image(a, b, image) and not _like_image(b, c, image)
 
-    def fits(h: int, w: int) -> bool:
-        # A cell more or less is rounding: by padding, or of a size that a stride does not divide.
-        return abs(h * width - w * height) <= (max(height, width) if image else 0)
 
-    if not fits(a, b):
+def sizes_do_not_tell(maps: Tensor, image: tuple[int, ...] = ()) -> bool:
+    """Whether maps ``[n, a, b, c]`` can be ``[n, units, h, w]`` and ``[n, h, w, units]`` alike."""
+    if maps.ndim != 4 or maps.shape[1:].numel() == 1:
         return False
-    if not fits(b, c):
-        return True
-    return maps.stride(3) > max(maps.stride(1), maps.stride(2)) and a * b > 1
+    _, a, b, c = maps.shape
+    return _like_image(a, b, image) and _like_image(b, c, image)
+
+
+def _like_image(h: int, w: int, image: tuple[int, ...]) -> bool:
+    height, width = image or (1, 1)
+    # A cell more or less is rounding: by padding, or of a size that a stride does not divide.
+    return abs(h * width - w * height) <= (max(height, width) if image else 0)
+
+
+def widens_before_last(network: nn.Module, layer: Layer, x: object) -> bool | None:
+    """Whether a layer's maps, as they are handed out, have their units in the last dimension: if
+    not the fourth grows with the width of the image, but the third.
+
+    None where neither does, or the network takes no wider image.
+    """
+    if not isinstance(x, Tensor) or x.ndim < 4:
+        return None
+    outputs: list[object] = []
+    shapes: list[tuple[int, ...]] = []
+    for wide in (x[:1], torch.cat([x[:1]] * 3, dim=-1)):
+        outputs.clear()
+        with (
+            torch.no_grad(),
+            layer.module.register_forward_hook(lambda _, __, output: outputs.append(output)),
+            contextlib.suppress(Exception),  # layers above may want a fixed size
+        ):
+            network(wide)
+        output = outputs[(layer.call or 1) - 1] if len(outputs) >= (layer.call or 1) else None
+        if not isinstance(output, Tensor) or output.ndim != 4:
+            return None
+        shapes.append(tuple(units_first(output, layer).shape))
+    third, fourth = (b > a for a, b in zip(*(shape[2:] for shape in shapes), strict=True))
+    return third if third != fourth else None
 
 
 def image_size(inputs: Sequence[Any]) -> tuple[int, ...]:

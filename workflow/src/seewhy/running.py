@@ -110,7 +110,7 @@ def require_finite(x: Tensor, what: str, remedy: str = "mend what wrote them") -
         InputError: NaN or infinite values.
     """
     if x.is_floating_point() and not torch.isfinite(x).all():
-        raise InputError(f"{what} {list(x.shape)} has values that are not finite; {remedy}")
+        raise InputError(f"{what} {list(x.shape)}: there are values that are not finite; {remedy}")
     return x
 
 

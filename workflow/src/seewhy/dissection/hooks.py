@@ -39,7 +39,7 @@ def named_layer(network: nn.Module, name: str) -> nn.Module:
     Raises:
         InputError: there is none; the line has the nearest names.
     """
-    return find_layer(unwrapped(network), name).module
+    return find_layer(network, name).module
 
 
 def linear_layer(network: nn.Module, name: str) -> nn.Linear:

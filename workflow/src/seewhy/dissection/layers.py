@@ -66,7 +66,7 @@ class LayerReader:
             except Reached:
                 answer = None
             except NetworkError:
-                if not self._layers.reached():
+                if not self._layers.reached(found):
                     raise
                 answer = None  # what stands above the layers is not needed
         for name, maps in found.items():

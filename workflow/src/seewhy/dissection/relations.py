@@ -270,8 +270,8 @@ def require_follows(network: nn.Module, before: Seen, last: Seen, blocks: tuple[
     """
     for one, name in zip((before, last), blocks, strict=True):
         require_maps(one.output, name)
-    layer = find_layer(unwrapped(network), blocks[1])
-    if layer.channels_last or find_layer(unwrapped(network), blocks[0]).channels_last:
+    layer = find_layer(network, blocks[1])
+    if layer.channels_last or find_layer(network, blocks[0]).channels_last:
         raise InputError(
             f"layers {' and '.join(blocks)}: effects between blocks need maps [n, units, h, w]; "
             "give blocks of convolutions"

@@ -49,7 +49,14 @@ from seewhy.grounding.maps import (
 )
 from seewhy.grounding.networks import ActionNetwork
 from seewhy.grounding.relu_lstm import ReluLSTM
-from seewhy.hooking import edited, every_call, find_layer, named_modules, unwrapped
+from seewhy.hooking import (
+    LayerOutputs,
+    edited,
+    every_call,
+    find_layer,
+    named_modules,
+    unwrapped,
+)
 from seewhy.modes import explaining
 from seewhy.running import apart, require_finite, run, tolerance
 
@@ -69,7 +76,7 @@ def recurrent_grad_cam(
     """Where the network saw what raised the score of an action, at each input time (eqs. 1 and 2).
 
     Only the layers above the map's layer are differentiated, and these run forward once. Of a CNN
-    whose code is not known (`seewhy.grounding.chain`) one frame more is run.
+    whose code is not known (`seewhy.grounding.chain`) one or two frames more are run.
 
     Args:
         network: an LRCN, or a CNN for plain Grad-CAM, as `ActionNetwork`. Any other module is taken
@@ -185,45 +192,62 @@ def _maps_layer(cnn: nn.Module, frame: Tensor, layer: str | None) -> tuple[str, 
         chain = Chain(cnn)
     except InputError:
         chain = None
-    if chain is not None and chain.known:
-        if layer is None:
-            return chain.steps[asked_layer(chain, None)].output, None
+    if chain is not None and layer is None and chain.known:
+        return chain.steps[asked_layer(chain, None)].output, None
+    if chain is not None and isinstance(layer, str):
+        # Its names come first; they are those of excitation backprop.
         try:
-            return chain.steps[chain.place(layer)].output, None
+            layer = chain.steps[chain.place(layer)].output
         except InputError as error:
-            return _module_name(cnn, layer, f"{error}, nor a module of the CNN"), None
+            if layer.removeprefix("cnn.").partition("@")[0] not in named_modules(cnn):
+                raise InputError(f"{error}, nor a module of the CNN") from None
+        if chain.known:
+            return _module_name(cnn, layer), None
+    name = _last_maps(cnn, frame) if layer is None else _module_name(cnn, layer)
+    with LayerOutputs(cnn, [name]).recording():  # it runs once, and its units come second
+        single = run(unwrapped(cnn), channels_last(frame), what="the CNN")
+    return name, single
+
+
+def _last_maps(cnn: nn.Module, x: Tensor, *, dimensions: int = 4) -> str:
+    """Name of the outermost layer that gives the last maps which are not a pool's.
+
+    Maps of one cell above a pool, such as those of a convolution of 1x1 that classifies, do not
+    count.
+
+    Raises:
+        InputError: no layer gives maps.
+    """
     with every_call(unwrapped(cnn), copies=False) as calls:
-        single = run(cnn, channels_last(frame), what="the CNN")
-    if layer is not None:
-        return _module_name(cnn, layer, None), single
+        run(unwrapped(cnn), x, what="the CNN")
     last: str | None = None
-    pooled: str | None = None  # the last maps before a pool to one cell
-    pools: list[Tensor] = []  # what pools gave, and what only passed it on
+    below: str | None = None  # of a pool to one cell
+    pools: list[Tensor] = []  # what pools gave, and layers that only pass it on
     for call in calls:
-        if call.output is None or call.output.ndim != 4 or not call.name:
+        if call.output is None or call.output.ndim != dimensions or not call.name:
             continue
+        cells = call.output.shape[2:].numel()
         if "Pool" in type(call.module).__name__:
             pools.append(call.output)
-            if call.output.shape[2:].numel() == 1 and pooled is None:
-                pooled = last
+            below = last if cells == 1 and below is None else below
         elif not any(call.output is one for one in pools):
             again = sum(other.module is call.module for other in calls) > 1
             last = f"{call.name}@{call.number}" if again else call.name
-            if call.output.shape[2:].numel() > 1:
-                pooled = None
+            below = None if cells > 1 else below
     if last is None:
-        raise InputError(
-            "the CNN has no layer with maps [n, k, h, w]; Grad-CAM needs one, name a layer"
-        )
-    return pooled or last, single
+        form = "[n, k, h, w]" if dimensions == 4 else "[n, k, t, h, w]"
+        raise InputError(f"the CNN has no layer with maps {form}, which Grad-CAM needs")
+    return below or last
 
 
-def _module_name(cnn: nn.Module, layer: str, line: str | None) -> str:
-    """The layer's name within the CNN; `cnn.` may stand in front."""
+def _module_name(cnn: nn.Module, layer: str) -> str:
+    """The layer's name within the CNN; `cnn.` may stand in front.
+
+    Raises:
+        InputError: there is none.
+    """
     inside = layer.removeprefix("cnn.") if isinstance(layer, str) else layer
-    if line and inside.partition("@")[0] not in named_modules(unwrapped(cnn)):
-        raise InputError(line)
-    find_layer(unwrapped(cnn), inside)
+    find_layer(cnn, inside)
     return inside
 
 
@@ -270,20 +294,8 @@ def _of_clips(
 ) -> Tensor:
     """The maps of a 3-D CNN before the ReLU, ``[clips, t', h', w']``."""
     if layer is None:
-        with every_call(network.cnn, copies=False) as calls:
-            run(network, frames[:1])
-        layer = next(
-            (
-                call.name
-                for call in reversed(calls)
-                if call.output is not None and call.output.ndim == 5 and call.name
-                and "Pool" not in type(call.module).__name__
-            ),
-            None,
-        )  # fmt: skip
-        if layer is None:
-            raise InputError("the 3-D CNN has no layer with maps [n, k, t, h, w]; name a layer")
-    layer = _module_name(network.cnn, layer, None)
+        layer = _last_maps(network.cnn, frames[:1].transpose(1, 2), dimensions=5)
+    layer = _module_name(network.cnn, layer)
     maps = []
     clips = max(1, batch // frames.shape[1])
     for own, classes in zip(frames.split(clips), target.split(clips), strict=True):

@@ -6,9 +6,10 @@ layer ends a group; pools are ``pool<group>``; linear layers go on counting, so 
 after its ReLU, ``[b, channels, h, w]``; ``conv5`` alone is the last convolution of its group.
 
 A chain is what excitation backprop explains, so it must be what the CNN computes: its features are
-held against the CNN's own (`Chain.features`). Where the code of all modules is known to be that of
-the chain, one frame is compared, and so costs as many frames as there are calls; else every frame,
-which costs one more forward pass.
+held against the CNN's own (`Chain.features`), of every frame, which costs one more forward pass. Of
+a CNN whose code is known to run just these layers (an ``nn.Sequential``, torchvision's VGG and
+AlexNet and the VGG here, without hooks) only what folding batch norm does is left to compare, for
+one frame; without batch norm nothing.
 """
 
 from __future__ import annotations
@@ -95,8 +96,7 @@ class Chain:
 
     Attributes:
         cnn: the CNN, without what ``nn.DataParallel`` and its like put around it.
-        known: whether its code is known to run these layers one after another. If not, that is
-            found out by comparing all that it gives.
+        known: whether its code is known to run these layers one after another.
 
     Raises:
         InputError: a layer of another kind; the line names it.
@@ -184,15 +184,14 @@ class Chain:
         return x, kept
 
     def features(
-        self, frames: Tensor, keep: int | None = None, *, compare: int | None = None
+        self, frames: Tensor, keep: int | None = None, *, first: bool = True
     ) -> tuple[Tensor, list[Tensor]]:
         """Run the layers, and hold what they give against what the CNN gives.
 
         Args:
             frames: ``[b, channels, h, w]``.
             keep: see `__call__`.
-            compare: compare so many of the frames, if the CNN's code is known; None: all, as
-                always where it is not known.
+            first: whether these are the first frames of a call.
 
         Returns:
             As `__call__`.
@@ -201,15 +200,17 @@ class Chain:
             InputError: the CNN computes something else; the line names the module at which they
                 part.
         """
-        some = frames if compare is None or not self.known else frames[:compare]
-        if not len(some):
-            return run(lambda x: self(x, keep=keep), frames, what="the CNN")
+        compared = frames
+        if self.known:
+            folded = any(isinstance(layer, _NORMS) for _, layer in self._layers)
+            compared = frames[: int(first and folded)]
         # The CNN comes first: hooks of older kinds write the weights in its forward pass.
-        own = run(self.cnn, channels_last(some), what="the CNN")
+        own = run(self.cnn, channels_last(compared), what="the CNN") if len(compared) else None
         found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
-        same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
-        if not same or not apart(found[: len(some)], own) <= tolerance(found.dtype):
-            raise InputError(self._difference(some, found[: len(some)], own))
+        if len(compared):
+            same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
+            if not same or not apart(found[: len(compared)], own) <= tolerance(found.dtype):
+                raise InputError(self._difference(compared, found[: len(compared)], own))
         return found, kept
 
     def _difference(self, frames: Tensor, found: Tensor, own: object) -> str:

@@ -285,7 +285,7 @@ def look(chain: Chain, frames: Tensor, keep: int | None, *, batch: int) -> Seen:
         InputError: the CNN is not the chain (`Chain.features`), or gives no vector a frame.
     """
     passes = [
-        chain.features(part, keep, compare=0 if number else 1)
+        chain.features(part, keep, first=number == 0)
         for number, part in enumerate(frames.flatten(0, 1).split(batch))
     ]
     if passes[0][0].ndim != 2:
@@ -443,7 +443,8 @@ def require_excitable(network: nn.Module) -> None:
 def _trace(lstm: nn.Module, x: Tensor) -> Trace:
     lstm = unwrapped(lstm)
     if x.ndim != 3 or x.shape[2] != lstm.inputs:
-        raise InputError(f"the LSTM reads {lstm.inputs} numbers a step, not {list(x.shape[2:])}")
+        given = x.shape[2] if x.ndim == 3 else list(x.shape)
+        raise InputError(f"the LSTM reads {lstm.inputs} numbers a step, and is given {given}")
     return lstm.trace(x)
 
 
