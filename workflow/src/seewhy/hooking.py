@@ -261,23 +261,31 @@ class LayerOutputs:
         return True
 
     def _require_layout(self, found: dict[str, Tensor]) -> None:
-        """Refuse maps whose units are not where they are taken to be, by their sizes and, where
-        these do not tell, by what grows with the image.
-        """
+        """Refuse maps whose units are not where they are taken to be."""
         self._aside = True
         try:
             for layer in self.layers:
                 maps = found[layer.asked]
-                if maps.ndim != 4:
-                    continue
-                looks = looks_channels_last(maps, self._image)
-                if not looks and not sizes_do_not_tell(maps, self._image):
-                    continue
-                last = widens_before_last(self.network, layer, self._input)
-                if last or (looks and last is None):
+                if maps.ndim == 4 and self._units_last(layer, maps) is not layer.channels_last:
                     raise _wrong_layout(layer, maps)
         finally:
             self._aside = False
+
+    def _units_last(self, layer: Layer, maps: Tensor) -> bool:
+        """By the sizes; where these do not tell, or tell against what was asked for, by what grows
+        with the image; where that cannot be found out, as the sizes say or as was asked for.
+        """
+        _, *cells = maps.shape  # units, h, w, if they were asked for rightly
+        first, second, third = (*cells[1:], cells[0]) if layer.channels_last else cells
+        may_be_last = _like_image(first, second, self._image)
+        may_be_second = _like_image(second, third, self._image)
+        if maps.shape[1:].numel() == 1 or not (may_be_last or may_be_second):
+            return layer.channels_last
+        by_size = layer.channels_last if may_be_last and may_be_second else may_be_last
+        if may_be_last == may_be_second or by_size is not layer.channels_last:
+            known = units_are_last(self.network, layer, self._input)
+            return by_size if known is None else known
+        return by_size
 
 
 @contextlib.contextmanager
@@ -438,43 +446,30 @@ def _wrong_layout(layer: Layer, maps: Tensor) -> InputError:
     )
 
 
-def looks_channels_last(maps: Tensor, image: tuple[int, ...] = ()) -> bool:
-    """Whether the sizes of what is taken for ``[n, units, h, w]`` say that its units come last.
-
-    The second and third have the proportions of the image, and the third and fourth have not.
-
-    Args:
-        maps: with four dimensions.
-        image: h, w of the network's input; not known: square.
-    """
-    _, a, b, c = maps.shape
-    return _like_image(a, b, image) and not _like_image(b, c, image)
-
-
-def sizes_do_not_tell(maps: Tensor, image: tuple[int, ...] = ()) -> bool:
-    """Whether maps ``[n, a, b, c]`` can be ``[n, units, h, w]`` and ``[n, h, w, units]`` alike."""
-    if maps.ndim != 4 or maps.shape[1:].numel() == 1:
-        return False
-    _, a, b, c = maps.shape
-    return _like_image(a, b, image) and _like_image(b, c, image)
-
-
 def _like_image(h: int, w: int, image: tuple[int, ...]) -> bool:
+    """Whether maps of h x w have the proportions of the image; not known: it is square."""
     height, width = image or (1, 1)
     # A cell more or less is rounding: by padding, or of a size that a stride does not divide.
     return abs(h * width - w * height) <= (max(height, width) if image else 0)
 
 
-def widens_before_last(network: nn.Module, layer: Layer, x: object) -> bool | None:
-    """Whether a layer's maps, as they are handed out, have their units in the last dimension: if
-    not the fourth grows with the width of the image, but the third.
+def units_are_last(network: nn.Module, layer: Layer, x: object) -> bool | None:
+    """Whether of a layer's output, with four dimensions, the third grows with the width of the
+    image and not the fourth.
 
-    None where neither does, or the network takes no wider image.
+    Args:
+        network: runs twice, on an image and on one three times as wide.
+        layer: of it.
+        x: its input, images ``[n, c, h, w]``.
+
+    Returns:
+        True: the units come last; False: second; None: neither grows or both do, or the network
+        takes no wider image.
     """
     if not isinstance(x, Tensor) or x.ndim < 4:
         return None
     outputs: list[object] = []
-    shapes: list[tuple[int, ...]] = []
+    shapes: list[torch.Size] = []
     for wide in (x[:1], torch.cat([x[:1]] * 3, dim=-1)):
         outputs.clear()
         with (
@@ -486,7 +481,7 @@ def widens_before_last(network: nn.Module, layer: Layer, x: object) -> bool | No
         output = outputs[(layer.call or 1) - 1] if len(outputs) >= (layer.call or 1) else None
         if not isinstance(output, Tensor) or output.ndim != 4:
             return None
-        shapes.append(tuple(units_first(output, layer).shape))
+        shapes.append(output.shape)
     third, fourth = (b > a for a, b in zip(*(shape[2:] for shape in shapes), strict=True))
     return third if third != fourth else None
 

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from seewhy.running import require_weights
+
 HALVES = (torch.float16, torch.bfloat16)
 
 
@@ -57,7 +59,12 @@ def explaining(network: nn.Module) -> Iterator[None]:
     mode and autocast are off, and a compiled network runs as it is written, with its hooks. In the
     block, weights of half precision stand in float32, in which small probabilities and gradients do
     not vanish, and weights that were made in inference mode are ordinary ones.
+
+    Raises:
+        InputError: a network without weights, or whose batch norm takes its statistics from the
+            batch (`seewhy.running.require_weights`).
     """
+    require_weights(network)
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())

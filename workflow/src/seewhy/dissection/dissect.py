@@ -49,7 +49,7 @@ from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.modes import placed
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
-from seewhy.running import as_tensor
+from seewhy.running import as_tensor, require_weights
 
 Array = np.ndarray
 Prepare = Callable[[Array], Tensor]
@@ -226,6 +226,7 @@ def dissect_layer(
         raise InputError("the concept set has no images")
     if how.nulls >= len(concepts):
         raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
+    require_weights(network)
     prepare = prepare or Scaling()
     passes = _Passes(network, layer, concepts, how, prepare, device, workers)
     kept = None

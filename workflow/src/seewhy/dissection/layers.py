@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from seewhy.errors import InputError
 from seewhy.hooking import LayerOutputs, Reached
 from seewhy.modes import evaluating
-from seewhy.running import NetworkError, readable_input, run
+from seewhy.running import NetworkError, readable_input, require_weights, run
 
 RANDOM = "random-"
 """Prefix of the names of networks that `randomised` made."""
@@ -35,10 +35,11 @@ class LayerReader:
             layer runs.
 
     Raises:
-        InputError: no such layer.
+        InputError: no such layer, or weights that have no values yet.
     """
 
     def __init__(self, network: nn.Module, names: Sequence[str], *, stop: bool = False) -> None:
+        require_weights(network)
         self._layers = LayerOutputs(network, names, stop=stop, edit=_as_maps)
 
     def __call__(self, images: Tensor) -> tuple[dict[str, Tensor], object]:

@@ -118,7 +118,7 @@ def recurrent_grad_cam(
         length = frames.shape[1]
         times = output_times(network, length, output_time)
         # What no output time reads has no weight.
-        reach = times[-1] + 1 if network.lstm and network.causal else length
+        reach = times[-1] + 1 if network.lstm is not None and network.causal else length
         group = max(1, batch // max(1, reach))
         asked, single = _maps_layer(network.cnn, frames[0, :1], layer)
         maps = []
@@ -340,7 +340,7 @@ def _gradient(y: Tensor, a: Tensor, slope: Tensor, layer: str) -> Tensor:
         (gradient,) = torch.autograd.grad(y, a, slope, retain_graph=True, allow_unused=True)
     if gradient is None:
         raise InputError(
-            f"layer {layer!r}: the scores do not hang on it by a gradient; give a layer below them"
+            f"layer {layer!r}: the scores do not depend on it by a gradient; give another"
         )
     return gradient
 

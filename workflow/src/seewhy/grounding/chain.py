@@ -32,6 +32,7 @@ WEIGHTED = (nn.Conv2d, nn.Linear)
 _PASSED = (nn.Dropout, nn.Dropout2d, nn.Identity)  # nothing at inference
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _KINDS = (*WEIGHTED, *POOLS, nn.Flatten, nn.ReLU, *_NORMS, *_PASSED)
+_CONVOLVE = nn.Conv2d._conv_forward
 _KNOWN = {kind.forward for kind in (*_KINDS, nn.Sequential)}
 _LAID_OUT = ["features", "avgpool", "classifier"]
 _KNOWN_NETWORKS = {
@@ -67,7 +68,7 @@ class Step:
 def plain_forward(layer: nn.Module, x: Tensor) -> Tensor:
     """What PyTorch's layer of this kind computes, without hooks or a forward of its own."""
     if isinstance(layer, nn.Conv2d):
-        return nn.Conv2d._conv_forward(layer, x, layer.weight, layer.bias)
+        return _CONVOLVE(layer, x, layer.weight, layer.bias)
     return next(kind for kind in _KINDS if isinstance(layer, kind)).forward(layer, x)
 
 
@@ -76,6 +77,7 @@ def runs_as_known(module: nn.Module, *known: object) -> bool:
     return (
         type(module).forward in known
         and type(module).__call__ is nn.Module.__call__
+        and getattr(type(module), "_conv_forward", _CONVOLVE) is _CONVOLVE
         and not {"forward", "_call_impl", "_conv_forward"} & vars(module).keys()
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not _has_any_global_hook()

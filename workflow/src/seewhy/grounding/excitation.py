@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from seewhy.grounding.chain import Chain, Step
+from seewhy.grounding.chain import Chain, Step, plain_forward
 
 
 class PositiveWeights:
@@ -88,7 +88,9 @@ def excite_step(step: Step, a: Tensor, probability: Tensor, positive: PositiveWe
         w = positive(layer.weight)
         if layer.padding_mode != "zeros":  # the mirrored pixels are neurons too
             return a * _pull_back(
-                lambda x: layer._conv_forward(x, w, None), a, lambda z: share(probability, z)
+                lambda x: nn.Conv2d._conv_forward(layer, x, w, None),
+                a,
+                lambda z: share(probability, z),
             )
         how = (layer.stride, layer.padding, layer.dilation, layer.groups)
         if isinstance(layer.padding, str):
@@ -109,9 +111,9 @@ def excite_step(step: Step, a: Tensor, probability: Tensor, positive: PositiveWe
             layer.dilation,
         )  # fmt: skip
     if isinstance(layer, nn.MaxPool2d):
-        return _pull_back(layer, a, lambda _: probability)
+        return _pull_back(lambda x: plain_forward(layer, x), a, lambda _: probability)
     if isinstance(layer, (nn.AvgPool2d, nn.AdaptiveAvgPool2d)):
-        return a * _pull_back(layer, a, lambda z: share(probability, z))
+        return a * _pull_back(lambda x: plain_forward(layer, x), a, lambda z: share(probability, z))
     return probability.reshape(a.shape)  # flatten
 
 

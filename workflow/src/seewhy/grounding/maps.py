@@ -156,7 +156,9 @@ def evidence_of_action(
     with explaining(network):
         require_excitable(network)
         features = readable_input(network, as_tensor(features, "features"), "features")
-        trace = _trace(network.lstm, network.difference(features)) if network.lstm else None
+        trace = (
+            _trace(network.lstm, network.difference(features)) if network.lstm is not None else None
+        )
         states = trace.h if trace else features
         _require_head(network, features, states)
         w = network.classifier.weight[target]  # [clips, H]
@@ -294,6 +296,7 @@ def look(chain: Chain, frames: Tensor, keep: int | None, *, batch: int) -> Seen:
             "with a pool and a Flatten, or linear layers"
         )
     features = torch.cat([y for y, _ in passes]).unflatten(0, frames.shape[:2])
+    require_finite(features, "features of the CNN", "look at the weights")
     return Seen(features, [kept for _, kept in passes], batch)
 
 

@@ -36,7 +36,7 @@ from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.modes import HALVES, placed
 from seewhy.progress import progress
-from seewhy.running import apart, as_tensor, tolerance
+from seewhy.running import apart, as_tensor, require_weights, tolerance
 
 Array = np.ndarray
 Prepare = Callable[[Array], Tensor]
@@ -119,6 +119,7 @@ def read_activations(
     """
     if maps not in (None, "float16", "float32"):
         raise InputError(f"maps {maps!r} is not one of float16, float32, None")
+    require_weights(network)
     last = linear_layer(network, linear)
     if classes and len(classes) != last.out_features:
         raise InputError(
