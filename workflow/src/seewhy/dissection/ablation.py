@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from seewhy.dissection.hooks import class_index, one_image, require_maps, seen, silenced
 from seewhy.dissection.paths import ConceptPath
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.modes import explaining
 from seewhy.running import readable_input, require_finite
 from seewhy.scores.bootstrap import Interval, paired_bootstrap
@@ -118,6 +118,7 @@ def ablation_check(
         InputError: no such layer, unit or class; units named twice, or none; a layer that gives no
             maps; one class; fewer than one draw, or a pool with fewer units than are silenced.
     """
+    require_whole(1, batch=batch)
     image = one_image(image)
     classes = list(getattr(network, "classes", ()) if classes is None else classes)
     with explaining(network):

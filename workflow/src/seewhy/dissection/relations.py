@@ -50,7 +50,7 @@ from seewhy.dissection.hooks import (
     require_maps,
     seen,
 )
-from seewhy.errors import InputError
+from seewhy.errors import InputError, require_whole
 from seewhy.hooking import find_layer, unwrapped
 from seewhy.modes import explaining
 from seewhy.running import (
@@ -162,6 +162,7 @@ def unit_to_unit(
     """
     if biases not in BIASES:
         raise InputError(f"biases {biases!r} is not one of {', '.join(BIASES)}")
+    require_whole(1, batch=batch)
     block = unwrapped(block)
     require_running_statistics(block)
     effects = []
