@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from seewhy.backbones.torchvision_import import import_torchvision
+from seewhy.device import choose_device
 from seewhy.dissection.ablation import ablation_check
 from seewhy.dissection.concepts import ConceptSet, ConceptWriter
 from seewhy.dissection.dissect import How, dissect_layer
@@ -1174,6 +1175,13 @@ def test_images_may_be_given_in_many_ways(pictures, reader, change):
     )
 
 
+@pytest.mark.parametrize("reader", ["path", "ablation"])
+def test_a_number_of_classes_is_no_list_of_names(pictures, reader):
+    network = Classifier()
+    network.classes = 3
+    assert len(READERS[reader](network, "block4", pictures))
+
+
 class Cosine(nn.Linear):
     """A linear layer with a forward of its own."""
 
@@ -1229,3 +1237,10 @@ def test_the_vgg_of_the_workflow_is_known(frames):
     assert not Chain(Normalising()).known
     network.cnn.avgpool.register_forward_hook(lambda _, __, y: y)
     assert not Chain(network.cnn).known
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:0:1", "cpu:3", "cuda:99", "", None, 0])
+def test_devices_that_there_are_not_are_refused(device):
+    with pytest.raises(InputError, match=r"^device: "):
+        choose_device(device)
+    assert choose_device(torch.device("cpu")) == choose_device("cpu") == torch.device("cpu")

@@ -26,7 +26,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seewhy.dissection.hooks import class_index, one_image, require_maps, seen, silenced
+from seewhy.dissection.hooks import (
+    class_index,
+    class_names,
+    one_image,
+    require_maps,
+    seen,
+    silenced,
+)
 from seewhy.dissection.paths import ConceptPath
 from seewhy.errors import InputError, require_whole
 from seewhy.modes import explaining
@@ -120,7 +127,7 @@ def ablation_check(
     """
     require_whole(1, batch=batch)
     image = one_image(image)
-    classes = list(getattr(network, "classes", ()) if classes is None else classes)
+    classes = class_names(network, classes)
     with explaining(network):
         image = readable_input(network, image, "image")
         answer, (there,) = seen(network, image, [layer])

@@ -76,6 +76,16 @@ def one_image(image: Tensor) -> Tensor:
     return require_finite(image, "image")
 
 
+def class_names(network: nn.Module, given: Sequence[str] | None = None) -> list[str]:
+    """Names of a network's classes: those given, or else its attribute ``classes``, if that is a
+    list.
+    """
+    if given is not None:
+        return list(given)
+    own = getattr(unwrapped(network), "classes", ())
+    return [str(name) for name in own] if isinstance(own, (list, tuple)) else []
+
+
 def class_index(class_: int | str, count: int, classes: Sequence[str] = ()) -> int:
     """Number of a class that is given by its number or, where there are names, by its name.
 

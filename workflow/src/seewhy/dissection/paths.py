@@ -41,6 +41,7 @@ from torch.nn import functional
 from seewhy.dissection.hooks import (
     Seen,
     class_index,
+    class_names,
     linear_layer,
     named_layer,
     one_image,
@@ -230,7 +231,7 @@ def explain_decision(
     """
     image = one_image(image)
     head = linear_layer(network, linear)
-    classes = list(getattr(network, "classes", ()) if classes is None else classes)
+    classes = class_names(network, classes)
     with explaining(network):
         image = readable_input(network, image, "image")
         answer, (before, last, read) = seen(network, image, [*blocks, linear])

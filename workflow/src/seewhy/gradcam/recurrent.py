@@ -38,6 +38,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seewhy.dissection.hooks import class_names
 from seewhy.errors import InputError, as_whole, require_whole
 from seewhy.grounding.chain import Chain, channels_last
 from seewhy.grounding.maps import (
@@ -135,8 +136,7 @@ class _PlainNetwork(ActionNetwork):
     """A classifier of single frames that is given frames ``[clips, T, 3, h, w]``."""
 
     def __init__(self, cnn: nn.Module) -> None:
-        classes = getattr(cnn, "classes", ())
-        super().__init__(cnn, nn.Identity(), classes=[str(c) for c in classes or ()])
+        super().__init__(cnn, nn.Identity(), classes=class_names(cnn))
 
     def preprocess(self, frames: object) -> Tensor:
         """Not known of any network."""
@@ -326,7 +326,7 @@ def _from_layer(cnn: nn.Module, layer: str, x: Tensor, what: str) -> tuple[Tenso
         return begun[-1].clone()  # the layer above may work in place
 
     with torch.enable_grad(), edited(cnn, layer, begin):
-        y = run(cnn, x, what=what)
+        y = run(unwrapped(cnn), x, what=what)
     if not isinstance(y, Tensor):
         raise InputError(
             f"{what} gives {type(y).__name__}, not one tensor; put out what it answers"

@@ -32,7 +32,7 @@ WEIGHTED = (nn.Conv2d, nn.Linear)
 _PASSED = (nn.Dropout, nn.Dropout2d, nn.Identity)  # nothing at inference
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 _KINDS = (*WEIGHTED, *POOLS, nn.Flatten, nn.ReLU, *_NORMS, *_PASSED)
-_CONVOLVE = nn.Conv2d._conv_forward
+_CONVOLVE, _ITERATE = nn.Conv2d._conv_forward, nn.Sequential.__iter__
 _KNOWN = {kind.forward for kind in (*_KINDS, nn.Sequential)}
 _LAID_OUT = ["features", "avgpool", "classifier"]
 _KNOWN_NETWORKS = {
@@ -78,6 +78,7 @@ def runs_as_known(module: nn.Module, *known: object) -> bool:
         type(module).forward in known
         and type(module).__call__ is nn.Module.__call__
         and getattr(type(module), "_conv_forward", _CONVOLVE) is _CONVOLVE
+        and getattr(type(module), "__iter__", _ITERATE) is _ITERATE
         and not {"forward", "_call_impl", "_conv_forward"} & vars(module).keys()
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not _has_any_global_hook()
@@ -320,10 +321,11 @@ def _flat(module: nn.Module, where: str) -> Iterator[tuple[str, nn.Module]]:
         for name, child in module._modules.items():  # named_children() has a shared layer once
             yield from _flat(child, f"{where}.{name}" if where else name)
     elif [name for name, _ in module.named_children()] == _LAID_OUT:
-        yield from _flat(module.features, "features")
-        yield from _flat(module.avgpool, "avgpool")
-        yield "flatten", nn.Flatten()
-        yield from _flat(module.classifier, "classifier")
+        within = f"{where}." if where else ""
+        yield from _flat(module.features, f"{within}features")
+        yield from _flat(module.avgpool, f"{within}avgpool")
+        yield f"{within}flatten", nn.Flatten()
+        yield from _flat(module.classifier, f"{within}classifier")
     elif isinstance(module, _PASSED):
         return
     elif isinstance(module, (nn.ReLU, nn.Flatten, *_NORMS, *POOLS, *WEIGHTED)):
