@@ -473,6 +473,21 @@ def instance_forward():
     return cnn
 
 
+def there_and_back():
+    """Mirrored below the map's layer and back above it: only the map would be wrong."""
+    cnn = hooked(3, lambda _, __, y: y.flip(-1))
+    cnn[5].register_forward_pre_hook(lambda _, given: (given[0].flip(-1),))
+    return cnn
+
+
+class Tanh(ReluLSTM):
+    """An LSTM with tanh, made from the one with ReLU."""
+
+    def _run(self, x, state):
+        steps, (h, c) = super()._run(x, state)
+        return [(*step[:-1], step[-1].tanh()) for step in steps], (h.tanh(), c)
+
+
 def skipping():
     cnn = a_cnn()
     cnn.forward = lambda x: nn.Sequential.forward(cnn, x.flip(-1))
@@ -509,6 +524,7 @@ OTHER_CNNS = {
     "another inner function": (
         lambda: a_cnn(second=Shifted(8, 8, 3, padding=1)), "layer 3: this Shifted gives something",
     ),
+    "two hooks that undo each other": (there_and_back, "layer 3: this Conv2d gives something else"),
     "a forward of its own": (instance_forward, "layer 3: this Conv2d gives something else"),
     "the CNN's forward replaced": (skipping, "layer at the top: Sequential does .*as of layer 0"),
     "some frames alone": (
@@ -611,6 +627,10 @@ EXCITED_HEADS = {
         lambda: head(lambda n: n.classifier.register_forward_hook(lambda _, __, y: y.flip(-1))),
         "layer classifier: this Linear gives something else",
     ),
+    "an LSTM with another step": (
+        lambda: ActionNetwork(a_cnn(), nn.Linear(7, 5), Tanh(12, 7), size=SIZE),
+        "layer lstm: this Tanh gives something else than its parts do",
+    ),
     "nn.LSTM": (
         lambda: ActionNetwork(a_cnn(), nn.Linear(7, 5), nn.LSTM(12, 7), size=SIZE),
         "the recurrent layer is LSTM: its tanh breaks .*take Grad-CAM",
@@ -657,7 +677,7 @@ def test_known_code_costs_nothing_norms_one_frame_and_other_code_a_pass(frames, 
     assert inner is nn.Conv2d._conv_forward
     assert frames_through(a_cnn()) == CLIPS * T + 0.0
     assert frames_through(a_cnn(norm=True)) == CLIPS * T + 1
-    assert frames_through(hooked(3, lambda *_: None)) == 2 * CLIPS * T
+    assert frames_through(hooked(3, lambda *_: None)) == 2 * CLIPS * T + 2
 
 
 # Grad-CAM of any CNN.

@@ -6,10 +6,10 @@ layer ends a group; pools are ``pool<group>``; linear layers go on counting, so 
 after its ReLU, ``[b, channels, h, w]``; ``conv5`` alone is the last convolution of its group.
 
 A chain is what excitation backprop explains, so it must be what the CNN computes: its features are
-held against the CNN's own (`Chain.features`), of every frame, which costs one more forward pass. Of
-a CNN whose code is known to run just these layers (an ``nn.Sequential``, torchvision's VGG and
-AlexNet and the VGG here, without hooks) only what folding batch norm does is left to compare, for
-one frame; without batch norm nothing.
+held against the CNN's own (`Chain.features`), of every frame, and of the first frame also layer by
+layer; that costs one more forward pass. Of a CNN whose code is known to run just these layers (an
+``nn.Sequential``, torchvision's VGG and AlexNet and the VGG here, without hooks) only what folding
+batch norm does is left to compare, for one frame; without batch norm nothing.
 """
 
 from __future__ import annotations
@@ -209,6 +209,8 @@ class Chain:
             compared = frames[: int(first and folded)]
         # The CNN comes first: hooks of older kinds write the weights in its forward pass.
         own = run(self.cnn, channels_last(compared), what="the CNN") if len(compared) else None
+        if first and not self.known and (line := self._parting(frames[:1])):
+            raise InputError(line)  # also of two faults that undo each other
         found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
         if len(compared):
             same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
@@ -222,24 +224,9 @@ class Chain:
         if isinstance(own, Tensor) and own.shape == found.shape:
             off = (found - own).abs().flatten(1).amax(dim=1).nan_to_num(nan=torch.inf)
             worst = frames[off.argmax()][None]
-        x, given, gave = channels_last(worst), [], []
-        for _, layer in self._layers:
-            given.append(x)
-            x = plain_forward(layer, x.clone())
-            gave.append(x)
-        with every_call(self.cnn) as calls:
-            run(self.cnn, channels_last(worst), what="the CNN")
-        reads_otherwise = None  # the first layer that reads something else
-        for call in calls:
-            span = self._span(call)
-            if span is None:
-                continue
-            first, last = span
-            close = tolerance(x.dtype)
-            if call.given is None or not apart(call.given, given[first]) <= close:
-                reads_otherwise = reads_otherwise or self._layers[first][0]
-            elif call.output is None or not apart(call.output, gave[last]) <= close:
-                return self._line(call, reads_otherwise)
+        if line := self._parting(worst):
+            return line
+        x = run(self.cnn, channels_last(worst), what="the CNN")
         if not apart(self(worst)[0], x) <= tolerance(x.dtype):
             return (
                 "batch norm folded into the layers before it gives something else than the CNN, by "
@@ -249,6 +236,30 @@ class Chain:
             "the CNN is not the chain of its layers: what it gives for a frame changes with the "
             "other frames that pass with it; excitation backprop needs a CNN of single frames"
         )
+
+    def _parting(self, frame: Tensor) -> str | None:
+        """The line about the innermost module that reads what it should and gives something else
+        than its layers give one after another; None where there is none.
+        """
+        x, given, gave = channels_last(frame), [], []
+        with every_call(self.cnn) as calls:
+            run(self.cnn, x, what="the CNN")
+        for _, layer in self._layers:
+            given.append(x)
+            x = run(lambda x, layer=layer: plain_forward(layer, x.clone()), x, what="the CNN")
+            gave.append(x)
+        close = tolerance(x.dtype)
+        reads_otherwise = None  # the first layer that reads something else
+        for call in calls:
+            span = self._span(call)
+            if span is None:
+                continue
+            first, last = span
+            if call.given is None or not apart(call.given, given[first]) <= close:
+                reads_otherwise = reads_otherwise or self._layers[first][0]
+            elif call.output is None or not apart(call.output, gave[last]) <= close:
+                return self._line(call, reads_otherwise)
+        return None
 
     def _span(self, call: Call) -> tuple[int, int] | None:
         """First and last of the layers that run in a call; None where that cannot be said."""

@@ -249,7 +249,8 @@ def evidence_of_word(
         require_excitable(captioner)
         features = readable_input(captioner, as_tensor(features, "features"), "features")
         pooled = features.mean(dim=1)
-        first = _trace(captioner.lstm1, captioner.read(words[:, :-1], pooled))
+        read = MeanPoolCaptioner.read(captioner, words[:, :-1], pooled)
+        first = _trace(captioner.lstm1, read)
         second = _trace(captioner.lstm2, first.h)
         _require_decoder(captioner, words, pooled, second.h)
         asked = words.gather(1, position[:, None])[:, 0]
@@ -448,7 +449,9 @@ def _trace(lstm: nn.Module, x: Tensor) -> Trace:
     if x.ndim != 3 or x.shape[2] != lstm.inputs:
         given = x.shape[2] if x.ndim == 3 else list(x.shape)
         raise InputError(f"the LSTM reads {lstm.inputs} numbers a step, and is given {given}")
-    return lstm.trace(x)
+    # As ReluLSTM has it, whatever a class made from it does; its states are compared with this.
+    steps, _ = ReluLSTM._run(lstm, x, None)
+    return Trace(x, *(torch.stack(parts, dim=1) for parts in zip(*steps, strict=True)))
 
 
 def _require_head(network: ActionNetwork, features: Tensor, states: Tensor) -> None:
@@ -463,7 +466,9 @@ def _require_head(network: ActionNetwork, features: Tensor, states: Tensor) -> N
         network.difference, TemporalDifference.forward
     )
     known &= network.lstm is None or _is_known_lstm(network.lstm)
-    if known and type(network).classify is ActionNetwork.classify:
+    own = type(network)
+    known &= (own.classify, own.states) == (ActionNetwork.classify, ActionNetwork.states)
+    if known:
         return
     own_states = run(network.states, features, what="the LSTM")
     _require_equal(own_states, states, f"lstm: this {type(network.lstm).__name__}")
@@ -477,6 +482,7 @@ def _require_decoder(
 ) -> None:
     """The same of a captioner's LSTMs and classifier."""
     known = runs_as_known(captioner, MeanPoolCaptioner.forward)
+    known &= type(captioner).read is MeanPoolCaptioner.read
     known &= runs_as_known(captioner.classifier, nn.Linear.forward)
     known &= runs_as_known(captioner.embedding, nn.Embedding.forward)
     if known and _is_known_lstm(captioner.lstm1) and _is_known_lstm(captioner.lstm2):
