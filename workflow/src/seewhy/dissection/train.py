@@ -50,6 +50,7 @@ from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
 from seewhy.memory import check_memory
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import as_metrics
 
 log = logging.getLogger(__name__)
 
@@ -217,7 +218,8 @@ def train_network(
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
         lines.to_csv(temporary, index=False, float_format=number_format("%.6g"))
-    write_json(metrics, {"validation": scores, "settings": made_from})
+    about = {"validation": scores, "settings": made_from} | as_metrics(training.remarks())
+    write_json(metrics, about)
     unfinished.discard()
 
 

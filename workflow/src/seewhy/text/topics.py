@@ -21,8 +21,8 @@ from gensim.parsing.preprocessing import STOPWORDS
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file, write_json
 from seewhy.text.engines import Engine, engine_named
-from seewhy.text.strict import strict_words
 from seewhy.text.stop_words import KEPT_WORDS
+from seewhy.text.strict import strict_words
 from seewhy.text.tokens import tokenise
 from seewhy.text.words_left import LEAST_WORDS, too_few_words
 
