@@ -128,7 +128,8 @@ def test_models_that_learnt_nothing_are_named(models):
 
 
 def test_the_table_and_the_log_say_it_and_a_table_without_has_no_column(models, tmp_path, caplog):
-    rows = [{"row": "LSTM-B", "BLEU-4": 0.2}, {"row": "LSTM-I", "BLEU-4": 0.4}]
+    about = {"kind": "model", "seeds": 2, "clips": 10}
+    rows = [about | {"row": "LSTM-B", "BLEU-4": 0.2}, about | {"row": "LSTM-I", "BLEU-4": 0.4}]
     write_rows(tmp_path / "well.csv", rows)
     assert "remark" not in pd.read_csv(tmp_path / "well.csv")
     floor = {"row": "constant", "BLEU-4": 0.2}
