@@ -66,19 +66,19 @@ def test_a_validation_loss_that_was_best_at_once():
 
 
 @pytest.mark.parametrize(
-    ("answers", "human", "told"),
+    ("answers", "references", "told"),
     [
         (["a man"] * 4 + ["a dog"] * 4, [], True),
         (["a man"] * 3 + [str(k) for k in range(5)], [], False),
-        (["a man"] * 4 + ["a dog"] * 4, ["a man"] * 5 + ["a dog"] * 3, False),  # so do people
+        (["a man"] * 4 + ["a dog"] * 4, ["a man"] * 5 + ["a dog"] * 3, False),  # so do these
         (["a man", "a man"], [], True),
         (["a man", "a man", "a dog"], [], False),  # three clips tell nothing
         (["a man"], [], False),
         (["", "", ""], [], True),
     ],
 )
-def test_answers_that_are_all_alike(answers, human, told):
-    remark = all_alike(answers, human=human)
+def test_answers_that_are_all_alike(answers, references, told):
+    remark = all_alike(answers, references=references)
     assert (remark is not None) == told
     if told:
         assert f"{answers.count(answers[0])} of {len(answers)} clips" in remark

@@ -53,21 +53,23 @@ def never_better(losses: Sequence[float], *, of: str = "the validation loss") ->
     )
 
 
-def all_alike(answers: Iterable[str], *, human: Iterable[str] = ()) -> str | None:
-    """A line if most clips, or all of a few, have the same answer, more than people give it.
+def all_alike(answers: Iterable[str], *, references: Iterable[str] = ()) -> str | None:
+    """A line if most clips, or all of a few, have the same answer, oftener than the references.
 
     Args:
         answers: one a clip: its caption, or its class.
-        human: what people said of the same clips, for comparison.
+        references: what should be said of the same clips, one each; none: not compared.
     """
-    answers, human = list(answers), list(human)
+    answers, references = list(answers), list(references)
     if len(answers) < 2:
         return None
     commonest, count = Counter(answers).most_common(1)[0]
     if count / len(answers) < (ALIKE if len(answers) >= FEW else 1):
         return None
-    if human and Counter(human).most_common(1)[0][1] / len(human) >= count / len(answers):
-        return None
+    if references:
+        usual = Counter(references).most_common(1)[0][1] / len(references)
+        if usual >= count / len(answers):
+            return None
     return (
         f"says “{commonest}” of {count} of {len(answers)} clips: it hardly depends on the clip; "
         "use more data, or train longer"

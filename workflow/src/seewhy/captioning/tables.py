@@ -146,7 +146,7 @@ def remarks_on_models(
     Args:
         captions: predictions, named `<model>-seed<seed>.<split>.jsonl`.
         histories: `<model>-seed<seed>.csv`, from `train_captioner`; maybe none.
-        references: human captions of the clips.
+        references: reference captions of the clips.
     """
     found: dict[str, dict[str, list[str]]] = {}
     for path in map(Path, histories):
@@ -155,8 +155,8 @@ def remarks_on_models(
     for path in map(Path, captions):
         model, seed = model_and_seed(path)
         said = {clip: text for clip, text in read_predictions(path).items() if clip in references}
-        human = [" ".join(tokenise(references[clip][0])) for clip in said]
-        remark = all_alike(said.values(), human=human)
+        should = [" ".join(tokenise(references[clip][0])) for clip in said]
+        remark = all_alike(said.values(), references=should)
         own = found.setdefault(model, {}).setdefault(f"seed {seed}", [])
         own += [remark] if remark else []
     return {model: told for model, seeds in found.items() if (told := in_one(seeds))}
@@ -198,8 +198,8 @@ def tabulate_captions(
 
     The rows: each model as the mean over its seeds; the differences of LSTM-I from the others,
     seed by seed; the best constant caption (the floor), one reference against the others (the
-    ceiling, which meets one reference less than the models do); and the paper's own rows on MSVD. A model
-    that learnt nothing has a `remark`; where none has, there is no such column.
+    ceiling, which meets one reference less than the models do); and the paper's own rows on MSVD. A
+    model that learnt nothing has a `remark`; where none has, there is no such column.
 
     Args:
         corpus: in canonical form.

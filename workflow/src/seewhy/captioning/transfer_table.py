@@ -74,7 +74,7 @@ def tabulate_transfer(
         for (model, seed), table in read.items():
             own = table.loc[number]
             accuracy[model][seed] = float((own["predicted"] == own["label"]).mean())
-            remark = all_alike(own["predicted"], human=own["label"])
+            remark = all_alike(own["predicted"], references=own["label"])
             alike[model][f"seed {seed}"] = [remark] if remark else []
         for model, by_seed in accuracy.items():
             kind = "reference" if model == LINEAR else "model"

@@ -81,8 +81,8 @@ def tabulate_word_captions(
             row |= {score: one.value, f"{score} low": one.low, f"{score} high": one.high}
         rows.append(row)
     remarks = metrics_remarks(metrics) if metrics else []
-    human = [" ".join(tokenise(references[clip][0])) for clip in said]
-    remarks += [told for told in [all_alike(said.values(), human=human)] if told]
+    should = [" ".join(tokenise(references[clip][0])) for clip in said]
+    remarks += [told for told in [all_alike(said.values(), references=should)] if told]
     if rows[0]["BLEU-4"] <= rows[1]["BLEU-4"]:
         remarks.append("BLEU-4 is not above that of the best constant caption")
     if remarks:
