@@ -18,6 +18,7 @@ sys.path.insert(0, SOURCE)
 import seewhy
 from seewhy.captioning.corrections import read_corrections
 from seewhy.corpora.prospects import (
+    Known,
     check_corrections,
     lacking,
     look_ahead,
@@ -120,11 +121,12 @@ try:
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
     check_frame_size(config["backbone"]["name"], config["frames"]["size"])
-    KNOWN = look_ahead(config)
+    # Only the plan looks at captions: a job would do so again and again.
+    KNOWN = look_ahead(config) if workflow.is_main_process else Known(None, None, None)
     # What the corpora do not allow, by output, and what a person's own files make impossible.
     LACKING, WRONG = lacking(config, KNOWN), {}
     CORRECTIONS = config["refinement"]["corrections"]
-    if os.path.isfile(CORRECTIONS):
+    if workflow.is_main_process and os.path.isfile(CORRECTIONS):
         try:
             check_corrections(read_corrections(CORRECTIONS), CORRECTIONS, config, KNOWN)
         except InputError as error:

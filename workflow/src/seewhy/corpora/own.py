@@ -20,6 +20,7 @@ from seewhy.corpora.dealing import draw
 from seewhy.text.words import tokenise
 
 SPLITS = ("train", "val", "test")
+LARGEST = 20_000_000  # bytes of a table that is looked at; a larger one is of no small corpus
 
 
 class OwnClips(NamedTuple):
@@ -67,7 +68,7 @@ def deal_groups(groups: Iterable[str], shares: Mapping[str, float], seed: int) -
 
 
 def read_own(source: str | Path, *, shares: Mapping[str, float], seed: int) -> OwnClips | None:
-    """The clips of a folder; None where its table is not one that the importer takes.
+    """The clips of a folder; None where its table is very long, or not one that the importer takes.
 
     Args:
         source: the folder.
@@ -76,6 +77,8 @@ def read_own(source: str | Path, *, shares: Mapping[str, float], seed: int) -> O
     """
     path = Path(source) / "captions.csv"
     try:
+        if os.path.getsize(path) > LARGEST:
+            return None
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error):

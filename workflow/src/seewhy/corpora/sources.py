@@ -228,14 +228,18 @@ def source_files(
         return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
         raise InputError(f"params.yaml: {key}: no folder {source}; {about.where}")
-    tree = Tree(folder) if about.anywhere else None
+    tree: Tree | None = None
 
     def found(file: str) -> Path | None:
-        path = tree.find(file) if tree else folder / file
+        nonlocal tree
+        path = folder / file
+        if about.anywhere and not path.exists():  # only then are all folders gone through
+            tree = tree or Tree(folder)
+            path = tree.find(file)
         return path if path and path.exists() else None
 
     def missing(file: str, others: int = 0) -> InputError:
-        within = f"{source} and the folders below" if tree else source
+        within = f"{source} and the folders below" if about.anywhere else source
         beside = f" (or {others} other{'s' if others > 1 else ''})" if others else ""
         above = next(
             (up for up in (folder.parent, folder.parent.parent) if (up / file).exists()), 0
