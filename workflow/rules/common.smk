@@ -182,8 +182,9 @@ def check_targets():
         return
     for target in targets:
         outputs = [target]
-        if hasattr(rules, target):
-            outputs = [*getattr(rules, target).input, *getattr(rules, target).output]
+        if workflow.is_rule(target):
+            asked = workflow.get_rule(target)
+            outputs = [*asked.input, *asked.output]
         why = why_lacking(LACKING | WRONG, map(str, outputs))
         if why:
             raise WorkflowError(why)
