@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-FALL = 0.01  # share of the first loss by which a loss must fall to have fallen
+FALL = 0.05  # share of the first loss by which a loss must fall; less is the chance of batches
 ALIKE = 0.5  # share of the clips that may have the same answer
 FEW = 8  # clips; of fewer, all must have it
 
