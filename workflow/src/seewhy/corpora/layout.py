@@ -33,7 +33,10 @@ class Tree:
         self.folders: dict[str, list[str]] = {}
         seen: set[tuple[int, int]] = set()
         for above, folders, files in os.walk(folder, followlinks=True):
-            about = os.stat(above)
+            try:
+                about = os.stat(above)
+            except OSError:  # it has just gone
+                continue
             below = os.path.relpath(above, folder)
             below = "" if below == "." else f"{below}/"
             folders[:] = sorted(name for name in folders if not _PASSED_OVER.fullmatch(name))
