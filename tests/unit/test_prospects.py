@@ -236,6 +236,9 @@ def test_actions_without_captions_or_boxes(tmp_path):
     assert "there is no pyannot.pkl" in why_lacking(found, ["data/grounding/scores/EB.csv"])
     config["grounding"]["untrimmed"]["corpus"]["name"] = "thumos14"
     assert "results/grounding/table3.csv" not in lacking(config, look_ahead(config))
+    config["grounding"]["corpus"]["name"] = "puppets"
+    found = lacking(config, look_ahead(config))
+    assert "thumos14 has none of them" in why_lacking(found, ["results/grounding/table4.csv"])
 
 
 @pytest.mark.parametrize(

@@ -2,26 +2,44 @@
 
 import json
 
-import pandas as pd
 import pytest
 import yaml
 from checkouts import make_checkout, ran, snakemake, write_params
 from layouts import LAYOUTS, own_folder
 
-# In a run each use of a corpus has one of its adapters, so that a few runs have them all.
+from seewhy.corpora.canonical import read_csv, read_table
+from seewhy.frames import sample_frames
+
+# In a run each use of a corpus has one of its adapters, so that a few runs have them all; then what
+# is planned of them, and what is refused, and why.
 RUNS = [
-    {
-        "captioning": ("msvd", "its own"),
-        "transfer": ("ucf11", "one folder deeper"),
-        "grounding": ("ucf101", "annotations and videos"),
-        "untrimmed": ("thumos14", "as unpacked"),
-        "words": ("flickr30k", "its own"),
-    },
-    {
-        "captioning": ("msrvtt", "Frozen in Time"),
-        "words": ("msrvtt", "its own"),
-    },
-    {"captioning": ("folder", "dealt out")},
+    (
+        {
+            "captioning": ("msvd", "its own"),
+            "transfer": ("ucf11", "one folder deeper"),
+            "grounding": ("ucf101", "annotations and videos"),
+            "untrimmed": ("thumos14", "as unpacked"),
+            "words": ("flickr30k", "its own"),
+        },
+        [
+            *("results/table2.csv", "results/table3.csv", "results/gradcam/table1.csv"),
+            *(f"results/grounding/table{number}.csv" for number in (1, 2, 3, 4, 5)),
+        ],
+        None,
+        "",
+    ),
+    (
+        {"captioning": ("msrvtt", "Frozen in Time"), "words": ("msrvtt", "its own")},
+        ["results/table2.csv", "results/grounding/captions.csv"],
+        "draw_words",
+        "msrvtt has no phrases that are linked to boxes",
+    ),
+    (
+        {"captioning": ("folder", "dealt out"), "grounding": ("ucf101", "its own")},
+        ["results/captions/captioner/I-seed0.test.jsonl", "results/grounding/table1.csv"],
+        "results/grounding/captions.csv",
+        "ucf101 has no captions",
+    ),
 ]
 FRAMED = ("captioning", "transfer", "grounding", "words")  # untrimmed videos are read otherwise
 SMALL = {"n": 4, "size": 64, "fit": "squash"}
@@ -65,74 +83,44 @@ def checkout(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize(
-    "corpora", RUNS, ids=lambda corpora: "+".join(c for c, _ in corpora.values())
-)
-def test_every_adapter_is_imported_and_its_frames_are_sampled(corpora, checkout, tmp_path):
+@pytest.mark.parametrize(("corpora", "made", "refused", "why"), RUNS)
+def test_every_adapter_is_imported_and_planned_and_what_it_lacks_is_one_line(
+    corpora, made, refused, why, checkout, tmp_path
+):
     sources = {}
     for purpose, (name, layout) in corpora.items():
         LAYOUTS[name][layout](tmp_path / purpose)
         sources[purpose] = (name, tmp_path / purpose)
     use(checkout, sources)
-    targets = [f"data/{purpose}/corpus/corpus.json" for purpose in corpora]
-    targets += [
-        f"data/{purpose}/frames/{split}.h5"
-        for purpose in corpora
-        if purpose in FRAMED
-        for split in ("train", "val", "test")
-    ]
-    output = snakemake(checkout, *targets)
+    output = snakemake(checkout, *(f"data/{purpose}/corpus/corpus.json" for purpose in corpora))
     assert "Traceback" not in output
     for purpose, (name, _) in corpora.items():
-        about = json.loads((checkout / f"data/{purpose}/corpus/corpus.json").read_text())
-        assert about["name"] == name
-        clips = pd.read_csv(checkout / f"data/{purpose}/corpus/clips.csv")
-        assert set(clips["split"]) == {"train", "val", "test"}
+        folder = checkout / f"data/{purpose}/corpus"
+        assert json.loads((folder / "corpus.json").read_text())["name"] == name
+        assert set(read_table(folder, "clips")["split"]) == {"train", "val", "test"}
         if purpose in FRAMED:
-            report = pd.read_csv(checkout / f"results/frames/{purpose}/train.csv")
-            assert report.empty  # every train clip could be read
-    if "msvd" in about_names(corpora):
-        assert "Nothing to be done" in snakemake(checkout, "-n", *targets)
-
-
-def about_names(corpora):
-    return {name for name, _ in corpora.values()}
-
-
-PLANS = [
-    # use, adapter, what is planned, what is not, and why
-    ("words", "msrvtt", "results/grounding/captions.csv", "draw_words",
-     "msrvtt has no phrases that are linked to boxes"),
-    ("words", "flickr30k", "results/grounding/table5.csv", None, ""),
-    ("words", "puppets", "results/grounding/table5.csv", None, ""),
-    ("transfer", "ucf11", "results/table3.csv", None, ""),
-    ("grounding", "ucf101", "results/grounding/table1.csv", "results/grounding/captions.csv",
-     "ucf101 has no captions"),
-    ("untrimmed", "thumos14", "data/untrimmed/corpus/clips.csv", "results/grounding/table3.csv",
-     "the network learns the actions of grounding.corpus (puppets), and thumos14 has none"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("purpose", "name", "made", "refused", "why"), PLANS)
-def test_each_admitted_corpus_is_planned_and_what_it_lacks_is_one_line(
-    purpose, name, made, refused, why, checkout, tmp_path
-):
-    source = "data/puppets/trimmed"  # a world that the workflow makes for something else
-    if name != "puppets":
-        source = tmp_path / name
-        next(iter(LAYOUTS[name].values()))(source)
-    use(checkout, {purpose: (name, source)})
-    output = snakemake(checkout, "-n", made)
+            report = tmp_path / f"{purpose}.csv"
+            sample_frames(folder, tmp_path / f"{purpose}.h5", report, split="train", n=2, size=32)
+            assert read_csv(report).empty  # every train clip could be read
+    output = snakemake(checkout, "-n", *made)
     assert "Traceback" not in output
-    assert "import_corpus" in ran(output)
+    if "untrimmed" in corpora:  # no use is left to the worlds of puppets
+        assert not ran(output) & {"import_corpus", "render_puppets", "render_untrimmed"}
     if refused is None:
         return
     output = snakemake(checkout, "-n", refused, check=False)
     (line,) = [line for line in output.splitlines() if line.startswith("params.yaml: ")]
     assert why in line
     assert "Traceback" not in output
-    if name == "msrvtt":  # the rest of `all` is planned, and what is left out is said
+    if "words" in corpora:  # the rest of `all` is planned, and what is left out is said
         assert "left out: results/grounding/table5.csv, " in snakemake(checkout, "-n", "all")
+
+
+def test_words_may_be_those_of_any_world_that_the_workflow_makes(checkout):
+    use(checkout, {"words": ("puppets", "data/puppets/trimmed")})
+    assert {"render_puppets", "import_corpus"} <= ran(
+        snakemake(checkout, "-n", "results/grounding/table5.csv")
+    )
 
 
 def test_a_folder_too_small_for_table_2_is_told_and_captioned(checkout, tmp_path):
