@@ -91,12 +91,12 @@ def open_network(
         network = models.get_model(name, weights=None)
         # A network of yours may have other classes than ImageNet's 1,000: as many as its last bias.
         last, bias = list(network.state_dict().items())[-1]
-        classes = len(read_weights(weights)[0].get(last, bias))
+        classes = len(read_weights(weights, names=network.state_dict())[0].get(last, bias))
         if classes != len(bias):
             network = models.get_model(name, weights=None, num_classes=classes)
     about: dict = {}
     if weights is not None:
-        tensors, about = read_weights(weights)
+        tensors, about = read_weights(weights, names=network.state_dict())
         load_into(network, tensors, weights, name)
     classes = [str(c) for c in about.get("classes") or getattr(network, "classes", [])]
     return Opened(network.eval(), scaling or Scaling(), classes)
@@ -139,8 +139,8 @@ def pretrained(name: str, weights: str | Path | None, classes: int) -> nn.Module
     network = models.get_model(name, weights=None, num_classes=classes)
     if weights is not None:
         own = network.state_dict()
-        last = list(own)[-2:]  # weight and bias of the layer of the classes
-        tensors = read_weights(weights)[0] | {key: own[key] for key in last}
+        *rest, weight, bias = own  # the last two are of the layer of the classes
+        tensors = read_weights(weights, names=rest)[0] | {key: own[key] for key in (weight, bias)}
         load_into(network, tensors, weights, name)
     return network
 
