@@ -42,7 +42,6 @@ from seewhy.summaries.counterfactuals import (
     sample_right,
 )
 from seewhy.summaries.distributions import FilterAttributes
-from seewhy.summaries.retrieval import class_profile
 from seewhy.summaries.silencing import FILTERS, margins, tabulate_ablation
 from seewhy.summaries.split import Split
 from seewhy.summaries.tables import TOP, image_probabilities, write_tables
@@ -256,8 +255,7 @@ def write_faithfulness(
     pairs = attribute_slots(next(iter(tables.values())).names, read["slots"])
     places = found.places(pairs)
     nameable = np.isin(np.arange(len(found.pairs)), places)
-    profile = class_profile(train.presence, train.labels, len(train.classes))
-    frequency = np.asarray(train.presence.mean(axis=0)).ravel()
+    profile, frequency = train.profile, train.frequency
     scores = {preset: image_probabilities(test, table)[rows] for preset, table in tables.items()}
     scores["class profile"] = profile[decided]
     scores["most frequent"] = np.tile(frequency, (len(rows), 1))
