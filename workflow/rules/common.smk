@@ -23,6 +23,7 @@ from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
+from seewhy.summaries.given import check_summaries, network_files
 from seewhy.vision import check_weights
 
 imported = os.path.dirname(seewhy.__file__)
@@ -91,6 +92,7 @@ try:
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"
     check_given(config["dissection"])
+    check_summaries(config["summaries"])
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
@@ -195,6 +197,16 @@ def encoder_settings(wildcards):
     settings = config["captioner"] | config["captioner"]["models"]["I"]
     own = {key: settings[key] for key in ENCODER} if wildcards.model == "R" else {}
     return json.dumps(own, sort_keys=True)
+
+
+def drawn_world(wildcards):
+    """Tables of the aviary: of birds of others, no other ones can be drawn."""
+    if not RENDERED["summaries"]:
+        raise WorkflowError(
+            "params.yaml: summaries.corpus: faithfulness, ablation and naming need birds that are "
+            "drawn again with one thing changed; they are made for aviary alone"
+        )
+    return expand("data/aviary/{table}.csv", table=AVIARY_TABLES)
 
 
 def counts_of(network, layer, concepts):

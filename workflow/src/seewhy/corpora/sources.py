@@ -28,6 +28,7 @@ class Source(NamedTuple):
     one_of: tuple[
         str, ...
     ] = ()  # files or folders of which there must be at least one, and are read
+    key_points: bool = False  # whether it says where the parts of things are
 
 
 SOURCES = {
@@ -59,6 +60,7 @@ SOURCES = {
         ),
         used=(),
         videos="images",
+        key_points=True,
         where="seewhy.worlds.aviary.render_aviary makes it; name its folder as the corpus's source",
     ),
     "msvd": Source(
@@ -165,6 +167,7 @@ SOURCES = {
         ),
         used=("text_c10",),
         videos="CUB_200_2011/images",
+        key_points=True,
         where=(
             "get CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011 and the "
             "captions of Reed et al. (text_c10, in cvpr2016_cub.tar.gz) from the page of "

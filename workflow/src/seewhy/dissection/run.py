@@ -21,15 +21,18 @@ _CALIBRATED_ON = 256
 """Images that the batch norms of a network with random weights are measured on."""
 
 
-def open_model(weights: str | Path | None, model: Mapping[str, Any]) -> Opened:
+def open_model(
+    weights: str | Path | None, model: Mapping[str, Any], *, classes: str | Path | None = None
+) -> Opened:
     """The network that ``dissection.model`` of params.yaml names.
 
     Args:
         weights: its file.
         model: name, size, mean, std.
+        classes: file of the names of its classes.
     """
     scaling = Scaling(model["size"], tuple(model["mean"]), tuple(model["std"]))
-    return open_network(weights, name=model["name"], scaling=scaling)
+    return open_network(weights, name=model["name"], scaling=scaling, classes=classes)
 
 
 def open_sets(folders: Sequence[str | Path], name: str, *, seed: int = 0) -> Concepts:

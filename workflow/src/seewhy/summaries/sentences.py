@@ -252,9 +252,9 @@ def tabulate_sentences(
     Args:
         systems: sentences of each method, [m].
         baselines: see `baseline_sentences`.
-        captions: reference captions of each image, at least one with a word in it, [m]. The oracle, and
-            what is compared with it, are of the images with two; without two such images they are
-            left out.
+        captions: reference captions of each image, at least one with a word in it, [m]. The oracle,
+            and what is compared with it, are of the images with two; without two such images they
+            are left out.
         right: whether the network's class is the given one, [m] bool.
         given: the given class of each image, [m].
         smoothing: of BLEU-4.
