@@ -16,7 +16,13 @@ sys.path.insert(0, SOURCE)
 
 import seewhy
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
-from seewhy.dissection.given import check_given
+from seewhy.dissection.given import (
+    check_given,
+    concept_folders,
+    made_of_puppets,
+    set_titles,
+    sets_read,
+)
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
@@ -227,7 +233,7 @@ def how_to_dissect(wildcards):
     """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
     settings = config["dissection"]
     how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
-    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == "combined"
+    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == MAIN_SET
     asked = whole and not wildcards.network.startswith("random-")
     slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}
     return json.dumps(how | slow, sort_keys=True)

@@ -8,6 +8,8 @@ package.module:build   a function of yours that returns a torch.nn.Module
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from _seewhy_torchvision import install
 from seewhy.backbones.class_names import read_class_names
 from seewhy.backbones.torchvision_import import import_torchvision
 from seewhy.backbones.weights import load_into, read_weights
@@ -167,6 +170,9 @@ def pretrained(name: str, weights: str | Path | None, classes: int) -> nn.Module
 
 def _from_module(name: str) -> nn.Module:
     module, _, function = name.partition(":")
+    install()  # the module may import torchvision
+    if os.getcwd() not in sys.path:  # where params.yaml lies, beside the module perhaps
+        sys.path.append(os.getcwd())
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
