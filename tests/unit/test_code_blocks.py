@@ -305,7 +305,7 @@ LEFT_OPEN = {
         lambda birds: birds | {"two": list(birds["train"].classes)},
         [('"tern", "gull", classes=["tern", "gull"]', "two[0], two[1], classes=two")]),
     "summaries/counterfactuals.py": (lambda birds: birds | {"rows": np.arange(2)}, []),
-    "summaries/drawing.py": (lambda birds: birds | pages_of(birds), [("layer4", "block4")]),
+    "summaries/drawing.py": (lambda birds: birds | pages_of(birds), [("layer4", "block4"), ("seed=0)", "seed=0, shown=Shown(1, 1, 1, 1, 1, 1, 2, 1))")]),
     "summaries/explain.py": (lambda birds: birds | {"say": lambda name, some: name}, []),
     "summaries/faithfulness.py": (
         lambda birds: birds | {"world": birds["folder"] / "aviary"},

@@ -2,7 +2,8 @@ r"""Whether what a summary names is why the network decided: exact counterfactua
 
     write_faithfulness({"faithfulness": "faithfulness.csv", "ablation": ..., "naming": ...},
                        train=train, test=test, tables=tables, network=network, world="aviary",
-                       seed=1, layer="block4", prepare=Scaling())
+                       seed=1, layer="block4", prepare=Scaling(),
+                       draws={"resamples": 200, "confidence": 0.95, "seed": 0})
 
 The margin of the class c that the network says is :math:`y_c - \max_{o \ne c} y_o`. Of a bird with
 a yellow crown an attribute "yellow crown" is worth
