@@ -177,10 +177,14 @@ def truth_of_a_clip(folder):
     return {"code": np.zeros((2, 8, 8), np.uint8), "elements": elements, "boxes": boxes}
 
 
+class Outputs(list):
+    frames = "frames.h5"
+
+
 def a_job(folder):
     """What Snakemake puts into a script."""
     job = SimpleNamespace(
-        log=[], threads=1, rule="sample_frames", output=SimpleNamespace(frames="frames.h5"),
+        log=[], threads=1, rule="sample_frames", output=Outputs(["frames.h5"]),
         params={"code": '"abc"', "frames": '{"n": 2}'}, input=SimpleNamespace(corpus="corpus"),
     )  # fmt: skip
     return {"snakemake": job, "sample_frames": lambda corpus, frames, n: None}
