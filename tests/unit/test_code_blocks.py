@@ -259,6 +259,7 @@ IMAGE = np.full((32, 32, 3), 120, np.uint8)
 LINKED = {"image": IMAGE, "images": np.stack([IMAGE] * 3), "has": np.array([True, False, True]),
           "heats": [Heat("red bill", "p = 0.01", np.ones((4, 4)) / 16)],
           "sentences": {"joint": "This is a gull because it has a red bill."}}  # fmt: skip
+FEW_SHOWN = ("seed=0)", "seed=0, shown=Shown(1, 1, 1, 1, 1, 1, 2, 1))")
 SMALL_BIRDS = ("seed=1)", 'seed=1, birds={"train": 32, "val": 32, "test": 18}, workers=1)')
 SMALL_CLIPS = ("seed=1)", 'seed=1, clips={"train": 2, "val": 1, "test": 18}, workers=1)')
 
@@ -309,7 +310,8 @@ LEFT_OPEN = {
         lambda birds: birds | {"two": list(birds["train"].classes)},
         [('"tern", "gull", classes=["tern", "gull"]', "two[0], two[1], classes=two")]),
     "summaries/counterfactuals.py": (lambda birds: birds | {"rows": np.arange(2)}, []),
-    "summaries/drawing.py": (lambda birds: birds | pages_of(birds), [("layer4", "block4"), ("seed=0)", "seed=0, shown=Shown(1, 1, 1, 1, 1, 1, 2, 1))")]),
+    "summaries/drawing.py": (
+        lambda birds: birds | pages_of(birds), [("layer4", "block4"), FEW_SHOWN]),
     "summaries/explain.py": (lambda birds: birds | {"say": lambda name, some: name}, []),
     "summaries/faithfulness.py": (
         lambda birds: birds | {"world": birds["folder"] / "aviary"},
