@@ -45,14 +45,14 @@ def in_prose() -> list[Block]:
 
 @cache
 def public_names() -> dict[str, str]:
-    """Functions and classes of the package that no other module also defines, and where."""
+    """Functions and classes of the package, and the module that defines each first."""
     found: dict[str, list[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         module = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
                 found.setdefault(node.name, []).append(module)
-    return {name: modules[0] for name, modules in found.items() if len(modules) == 1}
+    return {name: modules[0] for name, modules in found.items()}
 
 
 def indented(docstring: str) -> list[str]:

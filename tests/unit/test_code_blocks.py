@@ -6,6 +6,7 @@ under its place. A new block without an entry fails, and so does an entry withou
 
 import inspect
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -43,6 +44,7 @@ from seewhy.text.attributes import extract_attributes
 from seewhy.worlds.aviary import render_aviary
 from seewhy.worlds.puppets import draw_clip
 
+SCRIPTS = Path(__file__).parents[2] / "workflow" / "scripts"
 BLOCKS = {block.where: block.text for block in in_docstrings()}
 CLASSES = ["typing", "juggling", "waving"]
 
@@ -184,7 +186,8 @@ class Outputs(list):
 def a_job(folder):
     """What Snakemake puts into a script."""
     job = SimpleNamespace(
-        log=[], threads=1, rule="sample_frames", output=Outputs(["frames.h5"]),
+        log=[], threads=1, rule="sample_frames", scriptdir=str(SCRIPTS),
+        output=Outputs(["frames.h5"]),
         params={"code": '"abc"', "frames": '{"n": 2}'}, input=SimpleNamespace(corpus="corpus"),
     )  # fmt: skip
     return {"snakemake": job, "sample_frames": lambda corpus, frames, n: None}
@@ -292,6 +295,9 @@ LEFT_OPEN = {
     "grounding/maps.py": (
         lambda action_network, captioner: spoken(captioner) | clips_of(action_network),
         [("ground_word(captioner, frames,", "ground_word(captioner, few,")]),
+    "hooking.py": (lambda: three_layers(), [("maps * kept", "0 * maps")]),
+    "running.py": (lambda: three_layers() | {"frames": torch.rand(2, 3, 32, 32)}, []),
+    "table_numbers.py::number_format": (lambda: {"table": pd.DataFrame({"a": [0.5]})}, []),
     "saliency_figures.py": (lambda: strips(), []),
     "scores/bootstrap.py::bootstrap_interval": (lambda: captioned(), []),
     "scores/captions.py::CaptionScorer": (lambda: captioned(), []),
