@@ -54,14 +54,16 @@ rule all:
         possible(rules.draw_strips.output),
         rules.score_dissection.output,
         rules.draw_dissection.output,
-        rules.explain_mistakes.output,
-        "results/dissection/regions.csv",
+        rules.explain_mistakes.output if EXPLAINS else [],
+        "results/dissection/regions.csv"
+        if "data/dissection/sets/actions" in OWN_SETS.values()
+        else [],
         rules.draw_aviary.output,
         rules.mine_attributes.output,
         rules.score_summaries.output,
         rules.draw_summaries.output,
         rules.score_faithfulness.output if RENDERED["summaries"] else [],
-        "results/dissection/region-quality.csv",
+        "results/dissection/region-quality.csv" if made_of_puppets(DISSECTION) else [],
 
 
 check_targets()

@@ -26,13 +26,20 @@ from seewhy.corpora.prospects import (
     why_lacking,
 )
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
-from seewhy.dissection.given import check_given
+from seewhy.dissection.given import (
+    check_given,
+    concept_folders,
+    made_of_puppets,
+    set_titles,
+    sets_read,
+)
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
+from seewhy.summaries.given import check_summaries, network_files
 from seewhy.vision import check_frame_size, check_weights
 
 imported = os.path.dirname(seewhy.__file__)
@@ -101,6 +108,7 @@ try:
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"
     check_given(config["dissection"])
+    check_summaries(config["summaries"])
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
@@ -260,6 +268,16 @@ def encoder_settings(wildcards):
     return json.dumps(own, sort_keys=True)
 
 
+def drawn_world(wildcards):
+    """Tables of the aviary: of birds of others, no other ones can be drawn."""
+    if not RENDERED["summaries"]:
+        raise WorkflowError(
+            "params.yaml: summaries.corpus: faithfulness, ablation and naming need birds that are "
+            "drawn again with one thing changed; they are made for aviary alone"
+        )
+    return expand("data/aviary/{table}.csv", table=AVIARY_TABLES)
+
+
 def counts_of(network, layer, concepts):
     """File of one dissection's counts."""
     return f"data/dissection/counts/{network}/{layer}.{concepts}.{config['dissection']['level']}.h5"
@@ -278,7 +296,7 @@ def how_to_dissect(wildcards):
     """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
     settings = config["dissection"]
     how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
-    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == "combined"
+    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == MAIN_SET
     asked = whole and not wildcards.network.startswith("random-")
     slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}
     return json.dumps(how | slow, sort_keys=True)

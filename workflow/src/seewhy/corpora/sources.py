@@ -30,6 +30,7 @@ class Source(NamedTuple):
         str, ...
     ] = ()  # files or folders of which there must be at least one, and are read
     anywhere: bool = False  # whether files and videos may lie further down (`Tree`)
+    key_points: bool = False  # whether it says where the parts of things are
 
 
 THUMOS14_ACTIONS = (
@@ -68,6 +69,7 @@ SOURCES = {
         ),
         used=(),
         videos="images",
+        key_points=True,
         where="seewhy.worlds.aviary.render_aviary makes it; name its folder as the corpus's source",
     ),
     "msvd": Source(
@@ -190,6 +192,7 @@ SOURCES = {
         ),
         used=("text_c10",),
         videos="CUB_200_2011/images",
+        key_points=True,
         where=(
             "get CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011 and the "
             "captions of Reed et al. (text_c10, in cvpr2016_cub.tar.gz) from the page of "
