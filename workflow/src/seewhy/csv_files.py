@@ -83,6 +83,7 @@ def check_columns(
     optional: Sequence[str] = (),
     *,
     only: bool = True,
+    of: str = "",
     note: str = "",
 ) -> None:
     """Refuse a table without the columns it needs.
@@ -93,6 +94,7 @@ def check_columns(
         needed: columns that must be there.
         optional: others that may be.
         only: refuse any other column.
+        of: the table's name, for the message.
         note: added to the list of columns in the message.
 
     Raises:
@@ -112,8 +114,9 @@ def check_columns(
         if name not in known and near:
             hints.append(f"{shown_name(name)} should be {lower[near[0]]}")
     hint = f" ({'; '.join(hints)})" if hints else ""
+    of = f" of {of}" if of else ""
     raise InputError(
-        f"{where}: {' and '.join(wrong)}{hint}; the columns are {', '.join(known)}{note}"
+        f"{where}: {' and '.join(wrong)}{hint}; the columns{of} are {', '.join(known)}{note}"
     )
 
 
@@ -132,7 +135,7 @@ def _blocks(path: str | Path, rows: int) -> Iterator[tuple[int, list[int], list[
             ends: list[int] = []
             block: list[list[str]] = []
             try:
-                for row in itertools.islice(reader, rows):
+                for row in itertools.islice(reader, rows + (not before)):  # the names are first
                     block.append(row)
                     ends.append(reader.line_num)
             except csv.Error as error:

@@ -15,14 +15,16 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from seewhy.csv_files import check_columns, csv_parts, read_csv
+from seewhy.csv_files import check_columns, csv_parts, line_of, read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.number_text import LARGEST_WHOLE, numbers_of, shown
+from seewhy.text.tokens import tokenise
 
 SPLITS = ("train", "val", "test")
 _DTYPES = {"string": "string", "number": "Float64", "integer": "Int64", "boolean": "boolean"}
 _IDENTIFIER = r"[\w.-]*\w[\w.-]*"  # also names files, so it is no way out of a folder
+_LONGEST = 200  # bytes of an identifier; a file's name may have 255
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _MAKE = "run the rule import_corpus"
 
@@ -96,6 +98,35 @@ def write_tables(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None
             table.to_csv(temporary, index=False)
 
 
+def check_captions(texts: pd.Series, where: str | Path) -> None:
+    """Refuse a caption of a user's table without a word in it; an empty cell is no caption.
+
+    Args:
+        texts: a column of a table of `read_csv`.
+        where: the file.
+
+    Raises:
+        InputError: the first.
+    """
+    for row, text in enumerate(texts.fillna("")):
+        if text and not tokenise(text):
+            raise InputError(
+                f"{where}: line {line_of(texts, row)}: the caption {shown(text)} has no word in "
+                "it; write one, or leave the cell empty"
+            )
+
+
+def without_words(captions: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+    """The captions of a published data set without those that have no word, which are told."""
+    silent = pd.Series([not tokenise(text) for text in captions["text"]], captions.index, bool)
+    if silent.any():
+        first = captions["clip"][silent].iloc[0]
+        remarks.append(
+            f"{silent.sum()} captions have no word in them and are left out (the first: of {first})"
+        )
+    return captions[~silent].reset_index(drop=True)
+
+
 def check_table(
     table: pd.DataFrame, name: str, *, where: str, first: int = 0, lines: pd.Index | None = None
 ) -> pd.DataFrame:
@@ -119,6 +150,7 @@ def check_table(
         where,
         [column for column, about in columns.items() if not about.get("optional")],
         [column for column, about in columns.items() if about.get("optional")],
+        of=name,
     )
     result = pd.DataFrame(index=pd.RangeIndex(first, first + len(table)))
     complain = functools.partial(_complain, where, lines)
@@ -176,9 +208,12 @@ def _check_values(
     if "above" in about and (bad := (values <= about["above"]).fillna(False)).any():
         complain(column, bad, f"is not above {about['above']}", values)
     if about.get("identifier"):
-        bad = values.notna() & ~values.str.fullmatch(_IDENTIFIER).fillna(True)
+        bad = ~values.str.fullmatch(_IDENTIFIER).fillna(True)
         if bad.any():
             complain(column, bad, "is not letters, digits, '.', '_' and '-' alone", values)
+        bad = pd.Series([len(str(value).encode()) > _LONGEST for value in values], values.index)
+        if bad.any():
+            complain(column, bad, f"is longer than {_LONGEST} bytes; shorten the name", values)
     elif about["type"] == "string" and (bad := values.str.contains(_CONTROL).fillna(False)).any():
         complain(column, bad, "holds a control character; take it out", values)
 

@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
 from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES, unlisted
+from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
+from seewhy.number_text import numbers_of, shown
 
 _SIDES = ["x", "y", "width", "height"]
 _COLUMNS = ["image", "label", "split"]
@@ -49,25 +51,26 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     twice = pd.Series(clips).duplicated()
     if twice.any():
         raise InputError(
-            f"{path}: line {twice.argmax() + 2}: {rows['image'].iloc[twice.argmax()]} is listed "
-            "twice, or differs from another only in / or other signs; rename or remove one"
+            f"{path}: line {line_of(rows, twice.argmax())}: {rows['image'].iloc[twice.argmax()]} is "
+            "listed twice, or differs from another only in / or other signs; rename or remove one"
         )
     bad = ~rows["split"].isin(SPLITS)
     if bad.any():
         raise InputError(
-            f"{path}: column split, line {bad.argmax() + 2}: {rows['split'].iloc[bad.argmax()]!r} "
-            f"is not one of {', '.join(SPLITS)}"
+            f"{path}: column split, line {line_of(rows, bad.argmax())}: "
+            f"{shown(rows['split'].iloc[bad.argmax()])} is not one of {', '.join(SPLITS)}"
         )
     for split in ("train", "test"):
         if split not in set(rows["split"]):
             raise InputError(f"{path}: no image is in split {split}; put at least one there")
     clip_of = dict(zip(rows["image"], clips, strict=True))
     said = _table(source / "captions.csv", ["image", "caption"], [])
+    check_captions(said["caption"], source / "captions.csv")
     said["image"] = [os.path.normpath(image) for image in said["image"]]
     stray = ~said["image"].isin(rows["image"])
     if stray.any():
         raise InputError(
-            f"{source / 'captions.csv'}: line {stray.argmax() + 2}: "
+            f"{source / 'captions.csv'}: line {line_of(said, stray.argmax())}: "
             f"{said['image'].iloc[stray.argmax()]} is not in images.csv; add it there"
         )
     owners = said["image"].map(clip_of)
@@ -105,23 +108,16 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
 def _table(path: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
     """A CSV file with these columns, none of those needed empty."""
     rows = read_csv(path)
-    unknown = [column for column in rows.columns if column not in (*needed, *optional)]
-    missing = [column for column in needed if column not in rows.columns]
     given = [column for column in optional if column in rows.columns]
     if given and given != optional:
-        missing += [column for column in optional if column not in given]
-    if unknown or missing:
-        wrong = [f"has no column {', '.join(missing)}"] if missing else []
-        wrong += [f"has an unknown column {', '.join(unknown)}"] if unknown else []
-        also = f" and, all or none, {', '.join(optional)}" if optional else ""
-        raise InputError(
-            f"{path}: {' and '.join(wrong)}; the columns are {', '.join(needed)}{also}"
-        )
+        needed = [*needed, *optional]
+    note = f" ({', '.join(optional)}: all or none)" if optional else ""
+    check_columns(rows, path, needed, [c for c in optional if c not in needed], note=note)
     for column in needed:
         empty = rows[column].isna()
         if empty.any():
             raise InputError(
-                f"{path}: column {column}, line {empty.argmax() + 2}: empty; fill it in"
+                f"{path}: column {column}, line {line_of(rows, empty.argmax())}: empty; fill it in"
             )
     return rows
 
@@ -129,13 +125,13 @@ def _table(path: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
 def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
     if "x" not in rows:
         return iter(())
-    values = rows[_SIDES].apply(pd.to_numeric, errors="coerce").to_numpy(float, na_value=np.nan)
-    bad = ~np.isfinite(values).all(1) | (values[:, 2:] <= 0).any(1)
+    values = np.stack([numbers_of(rows[side]).to_numpy() for side in _SIDES], 1)
+    bad = ~np.isfinite(values).all(1) | (values[:, :2] < 0).any(1) | (values[:, 2:] <= 0).any(1)
     bad &= ~rows[_SIDES].isna().all(axis=1).to_numpy()
     if bad.any():
         raise InputError(
-            f"{path}: line {bad.argmax() + 2}: the box is not four numbers with a width and height "
-            "above 0; mend it, or leave all four empty"
+            f"{path}: line {line_of(rows, bad.argmax())}: the box is not four numbers, x and y "
+            "from 0 and a width and height above 0; mend it, or leave all four empty"
         )
     return iter(
         [
