@@ -45,7 +45,7 @@ def whole_number(
     )
 
 
-def number(
+def real_number(
     text: str,
     where: str,
     *,

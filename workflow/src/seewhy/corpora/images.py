@@ -51,8 +51,9 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     twice = pd.Series(clips).duplicated()
     if twice.any():
         raise InputError(
-            f"{path}: line {line_of(rows, twice.argmax())}: {rows['image'].iloc[twice.argmax()]} is "
-            "listed twice, or differs from another only in / or other signs; rename or remove one"
+            f"{path}: line {line_of(rows, twice.argmax())}: "
+            f"{rows['image'].iloc[twice.argmax()]} is listed twice, or "
+            "differs from another only in / or other signs; rename or remove one"
         )
     bad = ~rows["split"].isin(SPLITS)
     if bad.any():

@@ -21,14 +21,15 @@ Video and Language*, CVPR 2016.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.canonical import without_words
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.json_files import read_json_text
 
 COUNTS = {"train": 6513, "val": 497, "test": 2990}
 CAPTIONS = 20  # of each clip
@@ -61,10 +62,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         for split, count in COUNTS.items()
         if (clips["split"] == split).sum() != count
     ]
-    empty = captions["text"] == ""
-    if empty.any():
-        remarks.append(f"{empty.sum()} captions are empty and are left out")
-        captions = captions[~empty].reset_index(drop=True)
+    captions = without_words(captions, remarks)
     counts = captions["clip"].value_counts().reindex(clips["clip"], fill_value=0)
     if (counts != CAPTIONS).any():
         remarks.append(
@@ -103,7 +101,7 @@ def _read_all(files: list[Path], source: Path) -> tuple[pd.DataFrame, pd.DataFra
                     f"{where}: split {split!r} is not one of {', '.join(_SPLITS)}; copy the file "
                     "again"
                 )
-            if not isinstance(category, int) or not 0 <= category < len(CATEGORIES):
+            if not 0 <= category < len(CATEGORIES):
                 raise InputError(
                     f"{where}: category {category!r} is not a number from 0 to "
                     f"{len(CATEGORIES) - 1}; copy the file again"
@@ -127,12 +125,8 @@ def _read_all(files: list[Path], source: Path) -> tuple[pd.DataFrame, pd.DataFra
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not JSON ({error}); it is cut short or damaged: copy it again"
-        ) from error
+    remedy = "it is cut short or damaged: copy it again"
+    content = read_json_text(path, missing=WHERE, remedy=remedy)
     for key in ("videos", "sentences"):
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise InputError(f"{path}: has no list {key!r}; copy the file again")
@@ -143,6 +137,6 @@ def _content(path: Path) -> dict[str, Any]:
 
 def _field(entry: Any, key: str, where: str) -> Any:
     value = entry.get(key) if isinstance(entry, dict) else None
-    if value is None or (key != "category" and not isinstance(value, str)):
+    if not isinstance(value, int if key == "category" else str) or isinstance(value, bool):
         raise InputError(f"{where}: has no {key!r}; copy the file again")
     return value

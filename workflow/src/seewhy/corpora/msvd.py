@@ -22,8 +22,10 @@ from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.canonical import without_words
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.text_files import read_lines, read_old_lines
 
 SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
 WHERE = SOURCES["msvd"].where
@@ -49,8 +51,8 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         }
         for clip, split in split_of.items()
     )
-    captions = _captions(source, video_of, split_of)
-    remarks = []
+    remarks: list[str] = []
+    captions = _captions(source, video_of, split_of, remarks)
     captioned = set(captions["clip"])
     for split, numbers in SPLITS.items():
         lacking = [f"vid{n}" for n in numbers if f"vid{n}" not in captioned]
@@ -75,12 +77,16 @@ def _mapping(path: Path) -> dict[str, str]:
     """Clip `vidN` to `<youtube id>_<start>_<end>`."""
     pattern = re.compile(r"(\S+_\d+_\d+) (vid\d+)")
     mapping = {}
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(path, missing=WHERE), 1):
         match = pattern.fullmatch(line.strip())
         if not match:
             raise InputError(
                 f"{path}: line {number}: {line[:60]!r} is not '<youtube id>_<start>_<end> vid<N>'; "
                 "copy the file again"
+            )
+        if match[2] in mapping:
+            raise InputError(
+                f"{path}: line {number}: {match[2]} is there twice; copy the file again"
             )
         mapping[match[2]] = match[1]
     expected = sum(map(len, SPLITS.values()))
@@ -91,26 +97,34 @@ def _mapping(path: Path) -> dict[str, str]:
     return mapping
 
 
-def _captions(source: Path, video_of: dict[str, str], split_of: dict[str, str]) -> pd.DataFrame:
+def _captions(
+    source: Path, video_of: dict[str, str], split_of: dict[str, str], remarks: list[str]
+) -> pd.DataFrame:
     rows: list[tuple[str, str]] = []
     everything = source / "AllVideoDescriptions.txt"
     parts = [source / f"sents_{split}_lc_nopunc.txt" for split in SPLITS]
     if any(path.exists() for path in parts):
         for path in parts:
-            rows += _pairs(path, "\t", {clip: clip for clip in split_of}) if path.exists() else []
+            if path.exists():
+                rows += _pairs(path, "\t", {clip: clip for clip in split_of}, remarks)
     elif everything.exists():
-        rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()})
+        rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()}, remarks)
     else:
         raise InputError(f"{source}: neither {everything.name} nor {parts[0].name}; {WHERE}")
-    table = pd.DataFrame(rows, columns=["clip", "text"])
+    table = without_words(pd.DataFrame(rows, columns=["clip", "text"]), remarks)
     table.insert(0, "caption", [f"{clip}.{n}" for clip, n in _numbered(table["clip"])])
     return table
 
 
-def _pairs(path: Path, separator: str, clip_of: dict[str, str]) -> list[tuple[str, str]]:
+def _pairs(
+    path: Path, separator: str, clip_of: dict[str, str], remarks: list[str]
+) -> list[tuple[str, str]]:
     """(clip, caption) of each line; notices (lines that begin with #) and blank ones are passed."""
     rows = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    lines, foreign = read_old_lines(path, missing=WHERE)
+    if foreign:
+        remarks.append(f"{path.name}: {foreign} lines are not UTF-8 and were read as Windows-1252")
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, found, text = line.partition(separator)
