@@ -42,7 +42,9 @@ def read_csv(path: str | Path, *, missing: str = "") -> pd.DataFrame:
         InputError: it cannot be read, is not UTF-8, or is no CSV file with one row of names.
     """
     parts = list(csv_parts(path, rows=_ROWS, missing=missing))
-    return parts[0] if len(parts) == 1 else pd.concat(parts)
+    table = parts[0] if len(parts) == 1 else pd.concat(parts)
+    table.attrs["csv"] = str(path)
+    return table
 
 
 def csv_parts(path: str | Path, *, rows: int, missing: str = "") -> Iterator[pd.DataFrame]:

@@ -68,7 +68,7 @@ def drawable(text: str) -> str:
 
 @contextlib.contextmanager
 def _drawable_texts() -> Iterator[None]:
-    """Bring all texts to a form that can be drawn, also tick labels, which are made while drawing."""
+    """Bring all texts to a form that can be drawn, also tick labels, made while drawing."""
     usual = Text.set_text
 
     def set_text(self: Text, text: Any) -> None:

@@ -27,14 +27,21 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 _CUT = re.compile(r"truncated file: eof = (\d+).*?stored_eof = (\d+)")
 _ERRNO = re.compile(r"errno = (\d+)")
-_KINDS = {"text": "OSU", "whole": "iu", "number": "iuf", "flag": "b"}
+_KINDS = {"text": "O", "whole": "iu", "number": "iuf", "flag": "b", "byte": "u"}
+_WORDS = {
+    "text": "text",
+    "whole": "whole numbers",
+    "number": "numbers",
+    "flag": "flags",
+    "byte": "bytes (uint8)",
+}
 
 
 class Expect(NamedTuple):
     """What a reader expects of one data set.
 
     Attributes:
-        kind: `text`, `whole`, `number` or `flag`.
+        kind: `text`, `whole`, `byte` (uint8), `number` or `flag`.
         shape: of each axis its length, or a letter for a length that all data sets of the file
             share (``n+1``: one more), or None for any.
         least: of all values; None: any. Whether values are finite is looked at too where a bound or
@@ -53,6 +60,14 @@ class Expect(NamedTuple):
     finite: bool = False
     rising: str | None = None
     optional: bool = False
+
+
+FRAMES = {
+    "frames": Expect("byte", ("clips", "n", "side", "side", 3)),
+    "lengths": Expect("whole", ("clips",), least=0, most="n"),
+    "clip": Expect("text", ("clips",)),
+}
+"""Of a file of `seewhy.frames.sample_frames`."""
 
 
 def errno_of(error: OSError) -> int | None:
@@ -75,14 +90,20 @@ def explain_unopened(path: str | Path, error: OSError) -> str:
             f"ends; if it was killed, {make_again(path)}"
         )
     if not size:
-        return f"{path}: is empty (0 bytes); {make_again(path)}"
+        return f"{path}: not a whole HDF5 file: empty (0 bytes); {make_again(path)}"
     cut = _CUT.search(str(error))
     if cut:
-        return f"{path}: is cut short ({cut[1]} of {cut[2]} bytes are there); {make_again(path)}"
+        return (
+            f"{path}: not a whole HDF5 file: cut short ({cut[1]} of {cut[2]} bytes are there); "
+            f"{make_again(path)}"
+        )
     if not _has_signature(path, size):
-        return f"{path}: is not an HDF5 file ({size} bytes of something else); name the right file"
+        return (
+            f"{path}: not a whole HDF5 file: {size} bytes of something else; name the right file, "
+            f"or {make_again(path)}"
+        )
     reason = " ".join(str(error).split())[:160]
-    return f"{path}: HDF5 cannot open it, it seems damaged ({reason}); {make_again(path)}"
+    return f"{path}: not a whole HDF5 file: damaged ({reason}); {make_again(path)}"
 
 
 def explain_unread(path: str | Path, error: Exception) -> str:
@@ -119,7 +140,7 @@ def check_contents(
     for name, expect in expected.items():
         if expect.rising is not None and name in file:
             offsets = file[name][:]
-            last = lengths[expect.rising]
+            last = lengths.get(expect.rising, 0)  # no rows where the optional data are not there
             if offsets[0] != 0 or offsets[-1] != last or (np.diff(offsets) < 0).any():
                 raise InputError(
                     f"{path}: {name} must rise from 0 to {last}, the rows that there are; "
@@ -178,9 +199,11 @@ def attribute(file: h5py.HLObject, name: str, path: str | Path) -> Any:
 def _check_kind(data: h5py.Dataset, name: str, expect: Expect, path: str | Path) -> None:
     is_text = h5py.check_string_dtype(data.dtype) is not None
     right = is_text if expect.kind == "text" else data.dtype.kind in _KINDS[expect.kind]
-    if not right or (data.dtype.kind == "O" and not is_text):
+    if expect.kind == "byte":
+        right = data.dtype == "uint8"
+    if not right:
         raise InputError(
-            f"{path}: {name} holds {data.dtype}, not {_in_words(expect.kind)}; {make_again(path)}"
+            f"{path}: {name} holds {data.dtype}, not {_WORDS[expect.kind]}; {make_again(path)}"
         )
 
 
@@ -223,10 +246,6 @@ def _check_values(
         raise InputError(
             f"{path}: {name} runs from {low:g} to {high:g}, outside of {bounds}; {make_again(path)}"
         )
-
-
-def _in_words(kind: str) -> str:
-    return {"text": "text", "whole": "whole numbers", "number": "numbers", "flag": "flags"}[kind]
 
 
 def _has_signature(path: str | Path, size: int) -> bool:

@@ -62,8 +62,8 @@ def real_number(
     value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if math.isfinite(value) and least <= value <= most:
         return value
-    bounds = f" from {least:g}" if least > -math.inf else ""
-    bounds += f" to {most:g}" if most < math.inf else ""
+    bounds = f" from {least:,.10g}" if least > -math.inf else ""
+    bounds += f" to {most:,.10g}" if most < math.inf else ""
     raise InputError(f"{where}: {shown(text)} is not a number{bounds}; {remedy}")
 
 

@@ -170,6 +170,11 @@ def check_table(
             if bad.any():
                 what = f"is not below its {about['below']}; mend both"
                 complain(column, bad, what, result[column])
+        if "up_to" in about:
+            bad = (result[column] > result[about["up_to"]]).fillna(False)
+            if bad.any():
+                what = f"is above its {about['up_to']}; mend both"
+                complain(column, bad, what, result[column])
     repeated = result.duplicated(subset=form["key"])
     if repeated.any():
         complain(" + ".join(form["key"]), repeated, "repeats an earlier row; make it unique")
