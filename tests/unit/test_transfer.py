@@ -260,5 +260,5 @@ def test_predictions_of_different_clips_or_no_predictions_are_refused(prediction
     with pytest.raises(InputError, match=r"CNN-seed1\.csv: other clips or actions than in"):
         tabulated(predictions, corpus)
     predictions[-1].write_text(json.dumps({}))
-    with pytest.raises(InputError, match=r"CNN-seed1\.csv: not whole predictions; delete it"):
+    with pytest.raises(InputError, match=r"CNN-seed1\.csv: not whole predictions; make it again"):
         tabulated(predictions, corpus)
