@@ -315,8 +315,11 @@ def build_annotations(folder):
 def use_annotations(folder, output):
     build_region_files(
         *(folder / name for name in ("boxes.csv", "votes.csv", "sizes.csv")),
-        output / "regions.csv", output / "summary.csv", visible_rounds=1, rounds=1,
-    )  # fmt: skip
+        regions_path=output / "regions.csv",
+        summary_path=output / "summary.csv",
+        visible_rounds=1,
+        rounds=1,
+    )
     return read_regions(output / "regions.csv")
 
 

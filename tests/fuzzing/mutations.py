@@ -141,10 +141,8 @@ def encode(content, chance):
 
 
 def line_ends(content, chance):
-    text = _text(content)
-    return (
-        text and text.replace("\n", ("\r\n", "\r", "\n\n", "\u2028")[chance.integers(4)]).encode()
-    )
+    end = ("\r\n", "\r", "\n\n", "\u2028")[chance.integers(4)].encode()
+    return content.replace(b"\n", end)
 
 
 def _of_lines(change):

@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,12 +25,10 @@ from seewhy.hdf5_files import (
     check_contents,
     errno_of,
     explain_unopened,
-    explain_unread,
+    explained_damage,
 )
 from seewhy.json_files import read_json_text
 from seewhy.readable import check_readable, make_again
-
-_OF_HDF5 = re.compile(r"Can't |Unable to |Unspecified error")  # how h5py begins HDF5's errors
 
 
 def partial_path(path: str | Path) -> Path:
@@ -156,20 +153,12 @@ def open_hdf5(
             where its data turn out to be damaged while the block reads them.
     """
     check_readable(path, missing="run the rule that makes it")
-    with _opened(path) as file:
-        try:
-            if isinstance(needs, Mapping):
-                check_contents(file, path, needs)
-            missing = [name for name in needs if name not in file]
-            if missing and not isinstance(needs, Mapping):
-                raise InputError(
-                    f"{path}: has no data set {', '.join(missing)}; {make_again(path)}"
-                )
-            yield file
-        except (OSError, RuntimeError) as error:
-            if getattr(error, "errno", None) is None and _OF_HDF5.match(str(error)):
-                raise InputError(explain_unread(path, error)) from error
-            raise
+    with _opened(path) as file, explained_damage(path):
+        if isinstance(needs, Mapping):
+            check_contents(file, path, needs)
+        elif missing := [name for name in needs if name not in file]:
+            raise InputError(f"{path}: has no data set {', '.join(missing)}; {make_again(path)}")
+        yield file
 
 
 def _opened(path: str | Path) -> h5py.File:

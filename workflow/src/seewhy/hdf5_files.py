@@ -9,10 +9,11 @@ one line.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}
 _CUT = re.compile(r"truncated file: eof = (\d+).*?stored_eof = (\d+)")
+_OF_HDF5 = re.compile(r"Can't |Unable to |Unspecified error")  # how h5py begins HDF5's errors
 _ERRNO = re.compile(r"errno = (\d+)")
 _KINDS = {"text": "O", "whole": "iu", "number": "iuf", "flag": "b", "byte": "u"}
 _WORDS = {
@@ -110,6 +112,18 @@ def explain_unread(path: str | Path, error: Exception) -> str:
     """What to say of an open file whose data cannot be read."""
     reason = " ".join(str(error).split())[:160]
     return f"{path}: is damaged, its data cannot be read ({reason}); {make_again(path)}"
+
+
+@contextlib.contextmanager
+def explained_damage(path: str | Path) -> Iterator[None]:
+    """Turn HDF5's errors about damaged data, of whatever kind, into an `InputError`."""
+    try:
+        yield
+    except (KeyError, OSError, RuntimeError) as error:
+        message = str(error.args[0]) if error.args else ""
+        if getattr(error, "errno", None) is None and _OF_HDF5.match(message):
+            raise InputError(explain_unread(path, error)) from error
+        raise
 
 
 def check_contents(
@@ -197,7 +211,10 @@ def attribute(file: h5py.HLObject, name: str, path: str | Path) -> Any:
 
 
 def _check_kind(data: h5py.Dataset, name: str, expect: Expect, path: str | Path) -> None:
-    is_text = h5py.check_string_dtype(data.dtype) is not None
+    try:
+        is_text = h5py.check_string_dtype(data.dtype) is not None
+    except TypeError as error:  # a type that numpy lacks
+        raise InputError(explain_unread(path, error)) from error
     right = is_text if expect.kind == "text" else data.dtype.kind in _KINDS[expect.kind]
     if expect.kind == "byte":
         right = data.dtype == "uint8"

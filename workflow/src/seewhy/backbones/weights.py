@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from seewhy.checkpoint_metadata import check_finite_weights
 from seewhy.errors import InputError
 from seewhy.files import sha256 as sha256_of
 
@@ -83,6 +84,7 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], path: str | Path, 
         complaints.append(f"{key} is {list(tensors[key].shape)}, expected {list(own[key].shape)}")
     if complaints:
         raise InputError(f"{path}: not weights of {name}: {'; '.join(complaints)}")
+    check_finite_weights(tensors, path)
     network.load_state_dict(tensors)
 
 

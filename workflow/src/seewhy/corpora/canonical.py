@@ -81,18 +81,26 @@ def empty_table(name: str) -> pd.DataFrame:
     )
 
 
-def write_tables(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:
+def write_tables(
+    folder: str | Path, tables: Mapping[str, pd.DataFrame], *, source: str | Path | None = None
+) -> None:
     """Check `tables` against the form and each other, then write ``<folder>/<name>.csv`` each.
+
+    Args:
+        folder: where.
+        tables: by name.
+        source: what they were made of, for messages; None: the files to be written.
 
     Raises:
         InputError: a table breaks the form; nothing is written then.
     """
-    checked = {
-        name: check_table(table, name, where=f"{folder}/{name}.csv")
-        for name, table in tables.items()
+    where = {
+        name: f"{folder}/{name}.csv" if source is None else f"{source}: as table {name}"
+        for name in tables
     }
+    checked = {name: check_table(table, name, where=where[name]) for name, table in tables.items()}
     for name, table in checked.items():
-        _check_references(table, name, checked, folder)
+        _check_references(table, name, checked, where[name])
     for name, table in checked.items():
         with whole_file(Path(folder) / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False)
@@ -238,7 +246,7 @@ def _complain(
 
 
 def _check_references(
-    table: pd.DataFrame, name: str, tables: Mapping[str, pd.DataFrame], folder: str | Path
+    table: pd.DataFrame, name: str, tables: Mapping[str, pd.DataFrame], where: str
 ) -> None:
     for column, about in schema()[name]["columns"].items():
         if "refers" not in about:
@@ -247,4 +255,4 @@ def _check_references(
         bad = ~table[column].isin(tables[target][key])
         if bad.any():
             what = f"is not in the table {target}"
-            _complain(f"{folder}/{name}.csv", None, column, bad, what, table[column])
+            _complain(where, None, column, bad, what, table[column])

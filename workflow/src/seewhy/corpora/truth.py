@@ -23,7 +23,7 @@ import numpy as np
 
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file
-from seewhy.hdf5_files import Expect, attribute, texts
+from seewhy.hdf5_files import Expect, attribute, explained_damage, texts
 from seewhy.readable import make_again
 
 KINDS = ("instance", "class", "part", "colour", "texture", "stuff")
@@ -59,6 +59,7 @@ for _group, _columns in _COLUMNS.items():
     for _name, (_shape, _dtype) in _columns.items():
         _FORM[f"{_group}/{_name}"] = Expect(_KIND[_dtype], (_group, *_shape))
     _FORM[f"{_group}/rows"] = Expect("whole", ("clips+1",), rising=_group)
+_MOST = 1_000_000  # number of an instance
 _ELSEWHERE = "elsewhere"  # attribute of a file that only says where the truth lies
 _FLUSH = 64  # clips whose small rows are written together
 
@@ -225,13 +226,14 @@ class Truth:
         self._stack = contextlib.ExitStack()
         self._file = self._stack.enter_context(open_hdf5(self._path, needs=_FORM))
         try:
-            self.clips: list[str] = texts(self._file["clip"], self._path)
-            names = attribute(self._file["key_points"], "names", self._path)
+            with explained_damage(self._path):
+                self.clips: list[str] = texts(self._file["clip"], self._path)
+                names = attribute(self._file["key_points"], "names", self._path)
+                self._rows = {g: self._file[f"{g}/rows"][:] for g in ("masks", *_COLUMNS)}
         except InputError:
             self.close()
             raise
         self._index = {clip: i for i, clip in enumerate(self.clips)}
-        self._rows = {g: self._file[f"{g}/rows"][:] for g in ("masks", *_COLUMNS)}
         self.point_names: list[str] = [str(name) for name in np.atleast_1d(names)]
 
     def __enter__(self) -> Truth:
@@ -263,7 +265,8 @@ class Truth:
         """
         if not self.has_masks:
             raise InputError(f"{self._path}: has boxes and no masks; use the boxes")
-        code = self._file["masks/code"][self._slice("masks", clip)]
+        with explained_damage(self._path):
+            code = self._file["masks/code"][self._slice("masks", clip)]
         elements = self._slice("elements", clip)
         if code.size and int(code.max()) >= elements.stop - elements.start:
             self._complain(
@@ -279,12 +282,17 @@ class Truth:
         where = self._slice("elements", clip)
         group = self._file["elements"]
         try:
-            return {
-                name: group[name].asstr()[where] if dtype is _TEXT else group[name][where]
-                for name, (_, dtype) in _COLUMNS["elements"].items()
-            }
+            with explained_damage(self._path):
+                columns = {
+                    name: group[name].asstr()[where] if dtype is _TEXT else group[name][where]
+                    for name, (_, dtype) in _COLUMNS["elements"].items()
+                }
         except UnicodeDecodeError:
             self._complain(clip, "has an element whose name is not UTF-8")
+        numbers = columns["instance"]
+        if numbers.min(initial=0) < 0 or numbers.max(initial=0) > _MOST:
+            self._complain(clip, f"has an instance that is not from 0 to {_MOST}")
+        return columns
 
     def masks(self, clip: str, kind: str) -> tuple[np.ndarray, list[str]]:
         """What each pixel shows, read in one of six ways.
@@ -318,17 +326,20 @@ class Truth:
     def boxes(self, clip: str) -> dict[str, np.ndarray]:
         """Boxes of the visible pixels: `frame` [n], `instance` [n], `box` [n, 4] x, y, w, h."""
         where = self._slice("boxes", clip)
-        rows = {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
+        with explained_damage(self._path):
+            rows = {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
         if not (np.isfinite(rows["box"]).all() and (rows["box"][:, 2:] > 0).all()):
             self._complain(clip, "has a box that is not four finite numbers with an area")
-        if min(rows["frame"].min(initial=0), rows["instance"].min(initial=0)) < 0:
-            self._complain(clip, "has a box of a frame or instance below 0")
+        numbers = np.concatenate([rows["frame"], rows["instance"]])
+        if numbers.min(initial=0) < 0 or rows["instance"].max(initial=0) > _MOST:
+            self._complain(clip, f"has a box of a frame below 0, or an instance not up to {_MOST}")
         return rows
 
     def key_points(self, clip: str) -> dict[str, np.ndarray]:
         """Key points: `frame`, `instance`, `name`, `visible` [n] and `point` [n, 2] in pixels."""
         where = self._slice("key_points", clip)
-        rows = {name: self._file[f"key_points/{name}"][where] for name in _COLUMNS["key_points"]}
+        with explained_damage(self._path):
+            rows = {n: self._file[f"key_points/{n}"][where] for n in _COLUMNS["key_points"]}
         known = (rows["name"] >= 0) & (rows["name"] < len(self.point_names))
         if not known.all() or not np.isfinite(rows["point"][rows["visible"]]).all():
             self._complain(clip, "has a key point without a name, or a visible one without a place")
