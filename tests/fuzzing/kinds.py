@@ -15,6 +15,8 @@ import pandas as pd
 import safetensors.torch
 import torch
 
+from seewhy.backbones import load_backbone
+from seewhy.backbones.slim_inception import SlimInception
 from seewhy.backbones.weights import load_into, read_weights
 from seewhy.captioning.checkpoint import load_captioner, save_captioner
 from seewhy.captioning.correcting import read_corrections
@@ -570,6 +572,19 @@ def build_word_network(folder):
     save_word_network(folder / "w.safetensors", captioner, SHAPE, Vocabulary(["a", "man", "runs"]))
 
 
+def build_backbone(folder):
+    torch.manual_seed(0)
+    network = SlimInception({"class": 3})
+    about = {"architecture": "slim_inception", "heads": {"class": 3}, "settings": {}}
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    content = safetensors.torch.save(tensors, {"seewhy": json.dumps(about)})
+    write(folder, {"b.safetensors": content})
+
+
+def use_backbone(folder, output):
+    return load_backbone("slim_inception", folder / "b.safetensors").network
+
+
 def build_dissected(folder):
     torch.manual_seed(0)
     save_network(folder / "d.safetensors", ResidualNetwork((2, 2, 2, 2), ["run", "jump"]))
@@ -678,5 +693,6 @@ KINDS = {
         build_dissected, lambda folder, output: load_network(folder / "d.safetensors"),
         check_network, weight=2,
     ),
+    "backbone": Kind(build_backbone, use_backbone, check_network),
     "weights": Kind(build_weights, use_weights, check_networks, weight=4),
 }  # fmt: skip

@@ -22,7 +22,8 @@ from fuzzing import mutations
 from fuzzing.kinds import KINDS
 from seewhy.errors import InputError
 
-SECONDS = 10  # of one case, on a busy machine
+SECONDS = 10  # of processor time of one case
+WAIT = 60  # seconds that it may take in all, on a busy machine
 MEMORY = 4 << 30  # bytes that a case may take beyond what the process has
 
 
@@ -61,14 +62,17 @@ def limited():
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    previous = [signal.signal(one, stop) for one in (signal.SIGALRM, signal.SIGPROF)]
+    signal.setitimer(signal.ITIMER_REAL, WAIT)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, before[1]))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for one, handler in zip((signal.SIGALRM, signal.SIGPROF), previous, strict=True):
+            signal.signal(one, handler)
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
@@ -132,7 +136,7 @@ class Fuzzer:
                 return "half-written", f"{left} after: {error}"
             return _clear(str(error), source)
         except TooLong:
-            return "hang", f"over {SECONDS} seconds"
+            return "hang", f"over {SECONDS} seconds of work, or {WAIT} of waiting"
         except AssertionError as error:
             return "wrong", _place(error)
         except BaseException as error:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from seewhy.checkpoint_metadata import check_finite_weights
 from seewhy.errors import InputError
 from seewhy.files import sha256 as sha256_of
+from seewhy.json_files import parse_json
+from seewhy.readable import check_readable
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -25,13 +27,14 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         it).
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file of weights")
+    check_readable(path, missing="no weights: name their file")
     try:
         if path.suffix == ".safetensors":
             with safetensors.safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {}).get("seewhy", "{}"))
-            return load_file(path), about
+                about = parse_json(
+                    (file.metadata() or {}).get("seewhy", "{}"), path, remedy="get it again"
+                )
+            return load_file(path), about if isinstance(about, dict) else {}
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler trips over junk with errors of any kind
         reason = (str(error).split("\n")[0] or type(error).__name__)[:120]
