@@ -417,8 +417,8 @@ def check_vectors(found, folder, output):
 
 
 def build_topics(folder):
-    about = {"topics": [{"name": "run"}, {"name": "dog"}], "vocabulary": ["a", "b", "c"],
-             "settings": {"engine": "gibbs"}}  # fmt: skip
+    about = {"topics": [{"name": "run", "strict": ["a"]}, {"name": "dog", "strict": ["b", "c"]}],
+             "vocabulary": ["a", "b", "c"], "settings": {"engine": "gibbs"}}  # fmt: skip
     write(folder, {"topics.json": json.dumps(about)})
     with h5py.File(folder / "topics.h5", "w") as file:
         file["topic_word"] = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]])
@@ -426,13 +426,14 @@ def build_topics(folder):
 
 def use_topics(folder, output):
     found = TopicWords.load(folder / "topics.json")
-    return found, found.strict(), found.shares()
+    return found, [found.find(word) for word in found.words]
 
 
 def check_topics(found, folder, output):
-    topics, strict, shares = found
-    assert len(strict) == len(topics.names)
-    finite(shares, 0)
+    topics, places = found
+    assert len(topics.strict) == len(topics.names)
+    assert all(0 <= place < len(topics.names) for place in places)
+    finite(topics.topic_word, 0)
 
 
 # --- HDF5 -----------------------------------------------------------------------------------------
