@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
+from PIL import Image
 
 from seewhy.backbones import load_backbone
 from seewhy.backbones.slim_inception import SlimInception
@@ -153,6 +154,8 @@ def build_images(folder):
     splits = ("train", "train", "val", "test")
     rows = "".join(f"i{n}.png,bird,{s},{n},2,3.5,4\n" for n, s in enumerate(splits))
     said = "".join(f"i{n}.png,a red bird {n}\n" for n in range(4))
+    for n in range(4):
+        Image.new("L", (12, 9)).save(folder / f"i{n}.png")
     write(folder, {"images.csv": f"image,label,split,x,y,width,height\n{rows}i9.png,cat,val,,,,\n",
                    "captions.csv": f"image,caption\n{said}"})  # fmt: skip
 
@@ -637,7 +640,9 @@ KINDS = {
         importer("folder", shares={"train": 0.6, "val": 0.2, "test": 0.2}, seed=0),
         check_corpus, weight=2,
     ),
-    "images": Kind(build_images, importer("images"), check_corpus, weight=5),
+    "images": Kind(
+        build_images, importer("images"), check_corpus, weight=5, only=r".*\.csv"
+    ),
     "msvd": Kind(build_msvd, importer("msvd"), check_corpus),
     "msrvtt": Kind(build_msrvtt, importer("msrvtt"), check_corpus, weight=4),
     "ucf11": Kind(build_ucf11, importer("ucf11", split="group", seed=0), check_corpus),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.predictions import read_predictions
@@ -402,6 +403,33 @@ def test_a_folder_corpus_is_looked_at_line_by_line(tmp_path, line, message):
     with pytest.raises(InputError, match=message):
         import_corpus("folder", source, tmp_path / "out", shares=shares, seed=0)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        ("nan,1,2,3", "line 2: the box is not four numbers"),
+        ("-1,1,2,3", "line 2: the box is not four numbers"),
+        ("1,1,0,3", "line 2: the box is not four numbers"),
+        ("1,1,,3", "line 2: the box is not four numbers"),
+        ("10,1,30,3", r"line 2: the box ends at 40, 4, outside of the image of 12 x 9 pixels"),
+        ("1,1,2,3", None),
+        (",,,", None),
+    ],
+)
+def test_boxes_of_own_images_lie_in_them(tmp_path, box, message):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("a", "b"):
+        Image.new("L", (12, 9)).save(source / f"{name}.png")
+    rows = f"a.png,x,train,{box}\nb.png,x,test,,,,\n"
+    (source / "images.csv").write_text(f"image,label,split,x,y,width,height\n{rows}")
+    (source / "captions.csv").write_text("image,caption\na.png,one\n")
+    if message is None:
+        import_corpus("images", source, tmp_path / "out")
+        return
+    with pytest.raises(InputError, match=message):
+        import_corpus("images", source, tmp_path / "out")
 
 
 # --- checkpoints ----------------------------------------------------------------------------------

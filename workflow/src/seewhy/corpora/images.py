@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
 from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES, unlisted
@@ -28,6 +29,7 @@ from seewhy.errors import InputError
 from seewhy.number_text import numbers_of, shown
 
 _SIDES = ["x", "y", "width", "height"]
+_ORIENTATION = 0x0112  # of EXIF: from 5 on, width and height change places
 _COLUMNS = ["image", "label", "split"]
 WHERE = SOURCES["images"].where
 
@@ -134,6 +136,14 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
             f"{path}: line {line_of(rows, bad.argmax())}: the box is not four numbers, x and y "
             "from 0 and a width and height above 0; mend it, or leave all four empty"
         )
+    for row, box in enumerate(values):
+        size = _shown_size(Path(path.parent, rows["image"].iloc[row]))
+        if size and np.isfinite(box).all() and (box[:2] + box[2:] > np.add(size, 1)).any():
+            raise InputError(
+                f"{path}: line {line_of(rows, row)}: the box ends at {box[0] + box[2]:g}, "
+                f"{box[1] + box[3]:g}, outside of the image of {size[0]} x {size[1]} pixels; give "
+                "pixels of the image at its full size"
+            )
     return iter(
         [
             (clip, {"frame": np.zeros(1, int), "instance": np.ones(1, int), "box": box[None]})
@@ -141,3 +151,15 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
             if np.isfinite(box).all()
         ]
     )
+
+
+def _shown_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image as it is shown; None where it cannot be read, told later."""
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return picture.size[::-1] if turned else picture.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None
