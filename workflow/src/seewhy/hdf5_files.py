@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
+from seewhy.number_text import shown
 from seewhy.readable import make_again
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -124,6 +125,24 @@ def explained_damage(path: str | Path) -> Iterator[None]:
         if getattr(error, "errno", None) is None and _OF_HDF5.match(message):
             raise InputError(explain_unread(path, error)) from error
         raise
+
+
+@contextlib.contextmanager
+def explained_form(path: str | Path, what: str) -> Iterator[None]:
+    """Turn what goes wrong while a file of the workflow is made into an object into one line.
+
+    Args:
+        path: the file, whose data sets are there.
+        what: it should hold.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not {what} of this version ({shown(str(error))}); {make_again(path)}"
+        ) from error
 
 
 def check_contents(
