@@ -78,6 +78,8 @@ def numbers_of(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values.dtype):
         numbers = pd.Series(values.to_numpy(float, na_value=np.nan), values.index)
         return numbers.where(np.isfinite(numbers))
+    if values.isna().all():
+        return pd.Series(np.nan, values.index)
     text = values.astype("string").str.strip()
     good = text.str.fullmatch(_NUMBER.pattern).fillna(False).astype(bool)
     numbers = pd.Series(np.nan, values.index)

@@ -160,6 +160,8 @@ def check_table(
         [column for column, about in columns.items() if about.get("optional")],
         of=name,
     )
+    if not len(table):
+        return empty_table(name)
     result = pd.DataFrame(index=pd.RangeIndex(first, first + len(table)))
     complain = functools.partial(_complain, where, lines)
     for column, about in columns.items():

@@ -95,12 +95,15 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     instances: list[tuple[str, int, str, str]] = []
     phrases: list[tuple[str, int, int, str, str]] = []
     boxes: dict[str, np.ndarray] = {}
-    without, empty, odd = 0, [], []
+    without, empty, odd, silent = 0, [], [], []
     for image in progress(split_of, what="Reading annotations", unit="image"):
         sentences = _sentences(source / "Sentences" / f"{image}.txt")
         chains = _chains(source / "Annotations" / f"{image}.xml")
         numbers: dict[int, int] = {}
         for place, (text, marked) in enumerate(sentences):
+            if not tokenise(text):
+                silent.append(image)
+                continue
             captions.append((f"{image}.{place}", image, text, (image, place + 1) not in unrelated))
             for phrase in marked:
                 if phrase.chain == NOT_VISUAL:
@@ -125,6 +128,11 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     if odd:
         remarks.append(
             f"{len(odd)} images have more or fewer than {CAPTIONS} captions (the first: {odd[0]})"
+        )
+    if silent:
+        remarks.append(
+            f"{len(silent)} captions have no word in them and are left out (the first: of "
+            f"{silent[0]})"
         )
     if empty:
         remarks.append(
