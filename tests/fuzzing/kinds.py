@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
+import yaml
 from PIL import Image
 
 from seewhy.backbones import load_backbone
@@ -48,7 +49,9 @@ from seewhy.grounding.networks import (
     vgg_action_network,
 )
 from seewhy.grounding.untrimmed import UntrimmedFile
+from seewhy.json_files import read_json_text
 from seewhy.scores.captions import score_captions
+from seewhy.settings import check_settings
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors
@@ -626,8 +629,24 @@ def check_networks(found, folder, output):
 # --- settings -------------------------------------------------------------------------------------
 
 
+SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
+
+
 def build_params(folder):
-    write(folder, {"params.yaml": (ROOT / "params.yaml").read_bytes()})
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    write(folder, {"params.json": json.dumps(settings, indent=1)})
+
+
+def use_params(folder, output):
+    path = folder / "params.json"
+    settings = read_json_text(path, missing="write it", remedy="write JSON")
+    check_settings(settings, SCHEMA, where=str(path))
+    return settings
+
+
+def check_params(found, folder, output):
+    assert isinstance(found, dict)
+    json.dumps(found, allow_nan=False)
 
 
 KINDS = {
@@ -699,6 +718,7 @@ KINDS = {
         build_dissected, lambda folder, output: load_network(folder / "d.safetensors"),
         check_network, weight=2,
     ),
+    "settings": Kind(build_params, use_params, check_params, weight=4),
     "backbone": Kind(build_backbone, use_backbone, check_network),
     "weights": Kind(build_weights, use_weights, check_networks, weight=4),
 }  # fmt: skip

@@ -305,17 +305,15 @@ CELLS = (cell, cell, cell, raw_cell, more_cells, fewer_cells, header, drop_colum
 
 def json_node(content, chance):
     """Another value in some place of a JSON text, or of one line of JSON lines."""
-    lines = content.split(b"\n")
-    if not any(lines):
-        return None
-    place = int(chance.choice([k for k, line in enumerate(lines) if line.strip()]))
-    whole = content
+    lines, place = content.split(b"\n"), None
     try:
-        value = json.loads(lines[place])
-    except ValueError:
+        value = json.loads(content)
+    except (RecursionError, ValueError):
+        places = [k for k, line in enumerate(lines) if line.strip()]
         try:
-            value, place = json.loads(whole), None
-        except ValueError:
+            place = int(chance.choice(places))
+            value = json.loads(lines[place])
+        except (RecursionError, ValueError):
             return None
     text = json.dumps(changed_node(value, chance)).encode()
     if place is None:
