@@ -3,9 +3,7 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "params.yaml"
-
-
+# params.yaml is read there, not by `configfile:`, which would run templates in it.
 include: "workflow/rules/common.smk"
 include: "workflow/rules/worlds.smk"
 include: "workflow/rules/corpus.smk"

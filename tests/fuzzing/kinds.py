@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
-import yaml
 from PIL import Image
 
 from seewhy.backbones import load_backbone
@@ -49,9 +48,9 @@ from seewhy.grounding.networks import (
     vgg_action_network,
 )
 from seewhy.grounding.untrimmed import UntrimmedFile
-from seewhy.json_files import read_json_text
 from seewhy.scores.captions import score_captions
-from seewhy.settings import check_settings
+from seewhy.setting_references import check_references
+from seewhy.settings import check_settings, load_settings, merge
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors
@@ -633,14 +632,14 @@ SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 
 
 def build_params(folder):
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
-    write(folder, {"params.json": json.dumps(settings, indent=1)})
+    write(folder, {"params.yaml": (ROOT / "params.yaml").read_bytes()})
 
 
 def use_params(folder, output):
-    path = folder / "params.json"
-    settings = read_json_text(path, missing="write it", remedy="write JSON")
-    check_settings(settings, SCHEMA, where=str(path))
+    sources = load_settings(folder / "params.yaml")
+    settings = merge(sources)
+    check_settings(settings, SCHEMA, sources=sources)
+    check_references(settings)
     return settings
 
 

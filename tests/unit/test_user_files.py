@@ -42,9 +42,9 @@ def test_each_reason_why_a_file_cannot_be_read_is_told(tmp_path):
     (tmp_path / "page").write_text("\n<!DOCTYPE html><html>404</html>")
     for name, message in {
         "none": "no such file; run it",
-        "folder": "is a folder, not a file",
+        "folder": "is a folder; name a file",
         "folder/x/y": "no such file",
-        "pipe": "is a pipe, not a file",
+        "pipe": "is a named pipe; name a file",
         "dangling": r"is a link to /nowhere/.* which is not there; .* run dvc pull",
         "astray": r"is a link to nowhere\.txt, which is not there; put that file back",
         "loop": "is a link that leads back to itself",

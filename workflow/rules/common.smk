@@ -8,6 +8,7 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
@@ -17,7 +18,8 @@ from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
-from seewhy.settings import check_settings
+from seewhy.setting_references import check_references
+from seewhy.settings import check_settings, load_settings, merge
 from seewhy.vision import check_weights
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
@@ -49,11 +51,25 @@ ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_d
 
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
+    # Everything anew, what --configfile names too: Snakemake's own readers run templates.
+    settings_sources = load_settings(
+        "params.yaml",
+        further=workflow.config_settings.configfiles,
+        command_line=workflow.config_settings.config,
+        replace=workflow.config_settings.replace_workflow_config,
+    )
+    config.clear()
+    config.update(merge(settings_sources))
+    if os.path.exists("params.yaml"):
+        workflow.configfiles.append("params.yaml")  # for the report
     check_settings(
         config,
         os.path.join(workflow.basedir, "workflow", "schemas", "params.schema.yaml"),
-        where="params.yaml",
+        sources=settings_sources,
     )
+    for remark in check_references(config, sources=settings_sources):
+        if workflow.is_main_process:
+            logger.warning(remark)
     # By default words are learnt and grounded on the clips of actions.
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from seewhy.errors import InputError
+from seewhy.memory import check_memory, is_out_of_memory
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -24,6 +27,33 @@ def choose_device(device: str) -> torch.device:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("device: cuda, but torch sees no CUDA device here; set it to auto or cpu")
     return torch.device(device)
+
+
+def check_network(
+    build: Callable[[], nn.Module], device: torch.device, what: str, *, remedy: str
+) -> None:
+    """Refuse a network that cannot be trained here for want of memory, before it is made.
+
+    Args:
+        build: makes it; it is called where tensors have shapes and no content, and draws nothing.
+        device: where it is to be trained.
+        what: its name in the message.
+        remedy: which settings to lower.
+
+    Raises:
+        InputError: its weights, their gradients and the optimiser's two numbers of each do not fit.
+    """
+    try:
+        with torch.device("meta"):
+            size = sum(one.numel() * one.element_size() for one in build().parameters())
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        size = 1 << 63  # more bytes than can be counted
+    usable = None
+    if device.type == "cuda":
+        usable = torch.cuda.get_device_properties(device).total_memory
+    check_memory(4 * size, what, remedy=remedy, usable=usable)
 
 
 def has_bfloat16(device: torch.device) -> bool:
@@ -54,6 +84,22 @@ def choose_precision(precision: str, device: torch.device, *, training: bool) ->
             "precision: float16 is for inference on a GPU; take bfloat16, float32 or auto"
         )
     return precision
+
+
+def training_format(network: nn.Module) -> torch.memory_format:
+    """How a network's tensors lie in memory while it is trained: channels last, if that is safe.
+
+    On a CPU without AVX-512, oneDNN 3.12 (of PyTorch 2.13) writes beyond its memory in the weight
+    gradient of a strided 1x1 convolution that reads fewer than eight channels, channels last.
+    """
+    unsafe = any(
+        isinstance(layer, nn.Conv2d)
+        and layer.kernel_size == (1, 1)
+        and max(layer.stride) > 1
+        and layer.in_channels < 8
+        for layer in network.modules()
+    )
+    return torch.contiguous_format if unsafe else torch.channels_last
 
 
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.memory import is_out_of_memory, readable, usable_memory
 from seewhy.processes import end_with_parent, sole_writer
 
 
@@ -36,7 +37,8 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
     machine), the same job of the next run waits for it.
 
     An `InputError` ends the job with exit status 1 and one line, ``error: …``, on standard error
-    and in the rule's log; any other exception keeps its traceback.
+    and in the rule's log, and so does what fails for want of memory; any other exception keeps its
+    traceback.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if snakemake.log:
@@ -55,6 +57,15 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            log.error(
+                "error: rule %s: out of memory (%s); this process may use %s: free some, or lower "
+                "the batch or the sizes in params.yaml",
+                snakemake.rule,
+                " ".join(str(error).split())[:200] or type(error).__name__,
+                readable(usable_memory()),
+            )
+            sys.exit(1)
         log.exception("rule %s failed", snakemake.rule)
         sys.exit(1)

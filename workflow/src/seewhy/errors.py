@@ -9,9 +9,10 @@ reads it, in an environment with Snakemake alone.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from numbers import Integral
 from pathlib import Path
 
@@ -38,6 +39,26 @@ def require_whole(least: int, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
+
+
+def nearest(name: str, known: Iterable[object], *, n: int = 3, cutoff: float = 0.6) -> list[str]:
+    """Names like `name`, the likest first, none twice and none that is `name` itself."""
+    names = dict.fromkeys(str(one) for one in known)
+    names.pop(name, None)
+    same = [one for one in names if one.casefold() == name.casefold()]
+    likest = difflib.get_close_matches(name, names, n=n, cutoff=cutoff)
+    return list(dict.fromkeys([*same, *likest]))[:n]
+
+
+def none_such(name: object, known: Iterable[object]) -> str:
+    """That a name is not among the known ones, and what there is in its place; for a message."""
+    names = list(dict.fromkeys(str(one) for one in known))
+    if not names:
+        return f"{name!r} is not known, and there is none to choose"
+    near = nearest(str(name), names)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    shown = ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")
+    return f"{name!r} is not one of {shown}{hint}"
 
 
 @contextlib.contextmanager

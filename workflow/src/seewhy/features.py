@@ -9,6 +9,7 @@ A reader thread reads and converts the next batches while the network works on t
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from seewhy.backbones import FEATURES, Backbone
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5
 from seewhy.hdf5_files import FRAMES, texts
+from seewhy.memory import check_memory
 from seewhy.progress import progress
 from seewhy.shards import Shard
 from seewhy.video.resumable import ResumableRows
@@ -63,6 +65,13 @@ def extract_features(
         lengths = source["lengths"][:]
         clips, n = source["frames"].shape[:2]
         own = shard.rows(clips) if shard else range(clips)
+        at_once = min(batch, int(lengths.sum()))
+        check_memory(
+            # bytes of the frames, and their numbers as float32
+            5 * at_once * math.prod(source["frames"].shape[2:]),
+            f"features.batch {batch}: {at_once} frames of {frames}",
+            remedy="lower features.batch",
+        )
         attributes = {name: _plain(value) for name, value in source.attrs.items()}
         attributes |= {
             "backbone": backbone.name,

@@ -20,6 +20,7 @@ import pandas as pd
 from seewhy.corpora.canonical import SPLITS, table_parts
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
+from seewhy.memory import check_memory
 from seewhy.progress import progress
 from seewhy.shards import Shard
 from seewhy.video.decoding import FITS, Clip, VideoProblem, read_clip
@@ -88,6 +89,11 @@ def sample_frames(
             raise InputError(f"frames.{name}: {value!r} is not a whole number of at least 1")
     if fit not in FITS:
         raise InputError(f"frames.fit: {fit!r} is not one of {', '.join(FITS)}")
+    check_memory(
+        3 * n * size * size * (workers + 1),
+        f"frames.n {n}, frames.size {size}: {workers} clips at a time",
+        remedy="lower frames.n or frames.size",
+    )
     entries = corpus_entries(corpus_folder, split, shard)
     settings = {"n": n, "size": size, "fit": fit, "split": split}
     rows = ResumableRows(

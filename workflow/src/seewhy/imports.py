@@ -16,7 +16,14 @@ import seewhy
 
 ROOT = Path(seewhy.__file__).parent
 # Modules that cannot change what a rule writes, only what it says while it runs, and when it ends.
-_SAYING = {"entry.py", "errors.py", "processes.py", "progress.py"}
+_SAYING = {
+    "entry.py",
+    "errors.py",
+    "memory.py",
+    "processes.py",
+    "progress.py",
+    "regular_files.py",
+}
 
 
 def package_files(script: str | Path) -> list[str]:

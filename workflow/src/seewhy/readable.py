@@ -9,22 +9,15 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from pathlib import Path
 
 from seewhy.errors import InputError
+from seewhy.regular_files import check_regular
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _ANNEX = b"/annex/objects/"
 _PAGE = (b"<!doctype html", b"<html")
 _HEAD = 512  # bytes that tell a pointer or a page from a file
-_KINDS = (
-    (stat.S_ISDIR, "a folder, not a file; name the file in it"),
-    (stat.S_ISFIFO, "a pipe, not a file; write what it gives to a file and name that"),
-    (stat.S_ISSOCK, "a socket, not a file; name a file"),
-    (stat.S_ISCHR, "a device, not a file; name a file"),
-    (stat.S_ISBLK, "a device, not a file; name a file"),
-)
 
 
 def check_readable(path: str | Path, *, missing: str = "") -> bytes:
@@ -42,12 +35,10 @@ def check_readable(path: str | Path, *, missing: str = "") -> bytes:
             read, or it stands for a file that has not been fetched.
     """
     try:
-        mode = os.stat(path).st_mode
+        os.stat(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: {_absent(path, error, missing)}") from error
-    for is_kind, about in _KINDS:
-        if is_kind(mode):
-            raise InputError(f"{path}: is {about}")
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD)

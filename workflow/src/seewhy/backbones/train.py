@@ -33,6 +33,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file, write_json
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,7 @@ def train_backbone(
             tensors, temporary, metadata={"seewhy": json.dumps(about, sort_keys=True)}
         )
     with whole_file(history) as temporary:
-        pd.DataFrame(lines).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(lines).to_csv(temporary, index=False, float_format=number_format("%.6g"))
     write_json(metrics, {"scores": scores, "held_out_loss": test_loss, "settings": settings})
     unfinished.discard()
 

@@ -10,7 +10,6 @@ then starts anew with the next. What counts as naming a topic are strict words
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-import yaml
 
 from seewhy.captioning.checkpoint import load_for, save_captioner
 from seewhy.captioning.data import FeatureFile
@@ -36,12 +34,14 @@ from seewhy.captioning.refining import (
 )
 from seewhy.corpora.canonical import SPLITS, read_csv, read_table
 from seewhy.device import choose_device
-from seewhy.errors import InputError
+from seewhy.errors import InputError, nearest
 from seewhy.files import read_json, whole_file, write_json
 from seewhy.progress import progress
+from seewhy.table_numbers import number_format
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors, vectors_of
+from seewhy.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ def choose_cases(
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:cases])
     picked = pd.DataFrame([rows[row] for row in chosen], columns=CASE)
     with whole_file(output) as temporary:
-        picked.to_csv(temporary, index=False, float_format="%.3f")
+        picked.to_csv(temporary, index=False, float_format=number_format("%.3f"))
 
 
 def _said_of_halves(
@@ -394,11 +394,9 @@ def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
     """
     form = "a list of entries such as {clip: test00012, topics: [dancing]}"
     try:
-        entries = yaml.load(Path(path).read_text("utf-8"), yaml.BaseLoader)  # 00012 stays as it is
+        entries = read_yaml(path, as_text=True)  # 00012 stays as it is
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; write {form}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not entries and entries != []:
         raise InputError(f"{path}: is empty; write {form}, or [] for no correction")
     if not isinstance(entries, list):
@@ -406,15 +404,17 @@ def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
     corrections: dict[str, list[str]] = {}
     for number, entry in enumerate(entries, 1):
         where = f"{path}: entry {number}"
-        if not isinstance(entry, dict) or set(entry) != {"clip", "topics"}:
+        formed = isinstance(entry, dict) and set(entry) == {"clip", "topics"}
+        if not formed or not isinstance(entry["clip"], str) or not entry["clip"]:
             raise InputError(f"{where}: is not of the form {{clip: test00012, topics: [dancing]}}")
-        clip, topics = str(entry["clip"]), entry["topics"]
+        clip, topics = entry["clip"], entry["topics"]
         topics = [topics] if isinstance(topics, str) else topics
-        if not isinstance(topics, list) or not topics or not all(topics):
+        named = isinstance(topics, list) and all(isinstance(one, str) and one for one in topics)
+        if not named or not topics:
             raise InputError(f"{where} ({clip}): names no topic; say what its caption misses")
         if clip in corrections:
             raise InputError(f"{where} ({clip}): is there twice; put all its topics in one entry")
-        corrections[clip] = [str(topic) for topic in topics]
+        corrections[clip] = topics
     return list(corrections.items())
 
 
@@ -453,7 +453,7 @@ def refine_captioner(
     for clip, names in read_corrections(corrections_path):
         where = f"{corrections_path}: {clip}"
         if clip not in places:
-            near = difflib.get_close_matches(clip, places, n=3)
+            near = nearest(clip, places)
             hint = f"did you mean {' or '.join(near)}?" if near else "clips.csv lists the clips"
             raise InputError(f"{where}: there is no such clip; {hint}")
         for name in names:
@@ -505,4 +505,6 @@ def refine_captioner(
     )
     columns = ["clip", "split", "topic", "words", "dose", "before", "after", "said"]
     with whole_file(captions) as temporary:
-        pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False, float_format="%.4g")
+        pd.DataFrame(rows, columns=columns).to_csv(
+            temporary, index=False, float_format=number_format("%.4g")
+        )

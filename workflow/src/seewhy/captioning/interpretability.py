@@ -41,6 +41,7 @@ from seewhy.scores.interpretability import (
     single_neuron_auc,
 )
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
+from seewhy.table_numbers import number_format
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
 MEASURES = {
@@ -196,7 +197,7 @@ def read_neurons(
     except ValueError as error:
         raise nothing_to_measure(topics, error) from None
     with whole_file(table_path) as temporary:
-        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
+        pd.concat(tables).to_csv(temporary, index=False, float_format=number_format("%.6g"))
     write_json(measures_path, measures | extra)
 
 
@@ -305,7 +306,7 @@ def tabulate_interpretability(
                 _summary(f"{REFERENCE} minus {row}", "paired difference", pairs, confidence)
             )
     with whole_file(table_path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.4f")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def _row_of(path: Path) -> str:

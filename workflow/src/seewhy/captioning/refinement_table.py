@@ -16,6 +16,7 @@ from seewhy.files import read_json, whole_file
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, OverSeeds, over_seeds
+from seewhy.table_numbers import number_format
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import tokenise
 from seewhy.worlds.puppets.caption_truth import (
@@ -127,7 +128,7 @@ def tabulate_refinement(
     for count in ("seeds", "cases"):
         table[count] = table[count].astype("Int64")
     with whole_file(table_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+        table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def _compared(rows: Sequence[str]) -> list[tuple[str, str]]:

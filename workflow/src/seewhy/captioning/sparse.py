@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seewhy.device import check_network
+
 BATCH, RATE = 512, 2e-3
 
 
@@ -62,6 +64,12 @@ def fit_sparse_autoencoder(
     The learning rate falls to 0 along a straight line. For the training all features are divided by
     one number, their overall spread; the codes are of features so divided.
     """
+    check_network(
+        lambda: SparseAutoencoder(frames.shape[1], codes, k),
+        frames.device,
+        f"params.yaml: neurons.sparse.codes: {codes} codes",
+        remedy="lower it",
+    )
     mean, scale = frames.mean(dim=0), (frames - frames.mean(dim=0)).square().mean().sqrt()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -18,6 +18,7 @@ from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstr
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
+from seewhy.table_numbers import number_format
 from seewhy.text.tokens import tokenise
 
 log = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def tabulate_captions(
         for number, scores in zip(seeds, own, strict=True)
     ]
     with whole_file(scores_path) as temporary:
-        pd.concat(parts).to_csv(temporary, index=False, float_format="%.4f")
+        pd.concat(parts).to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def tabulate_lambda(
@@ -275,7 +276,7 @@ def write_rows(path: str | Path, rows: Sequence[dict], *, first: Sequence[str] =
     for count in ("seeds", "clips"):
         table[count] = table[count].astype("Int64")
     with whole_file(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+        table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def _row(

@@ -24,12 +24,13 @@ from seewhy.captioning.data import (
 )
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.corpora.canonical import read_table
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import autocast, check_network, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
 from seewhy.readable import make_again
 from seewhy.resume import Unfinished
+from seewhy.table_numbers import number_format
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors, vectors_of
 
@@ -151,11 +152,18 @@ def train_captioner(
             f"params.yaml: captioner.components: {shape['components']} is more than the "
             f"{train.shape[2]} channels of {train_features}; take fewer, or 0 for the channels"
         )
+    sizes = CaptionerShape(
+        vocabulary=len(vocabulary.words), topics=s.shape[1], cnn=train.shape[2], **shape
+    )
+    check_network(
+        lambda: Captioner(sizes),
+        where,
+        "params.yaml: captioner",
+        remedy="lower captioner.encoder, decoder, embedding, attention or interpreter",
+    )
     torch.manual_seed(seed)
     captioner = Captioner(
-        CaptionerShape(
-            vocabulary=len(vocabulary.words), topics=s.shape[1], cnn=train.shape[2], **shape
-        ),
+        sizes,
         dropout=plan.dropout,
         input_dropout=plan.input_dropout,
     )
@@ -219,7 +227,7 @@ def train_captioner(
 
     captioner.load_state_dict(best)
     with whole_file(history) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format=number_format("%.6g"))
     save_captioner(output, captioner, vocabulary, backbone=train.backbone)
     unfinished.discard()
     log.info(

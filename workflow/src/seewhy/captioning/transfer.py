@@ -49,6 +49,7 @@ from seewhy.corpora.canonical import SPLITS, read_table
 from seewhy.device import choose_device
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.memory import check_memory
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +172,11 @@ class Recogniser(nn.Module):
 
 def perceptron(neurons: int, hidden: int, actions: int, *, dropout: float) -> nn.Sequential:
     """The decoder: mean features [c, v] to logits [c, actions]."""
+    check_memory(
+        16 * hidden * (neurons + actions),
+        f"params.yaml: transfer.hidden {hidden}",
+        remedy="lower it",
+    )
     return nn.Sequential(
         nn.Linear(neurons, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, actions)
     )

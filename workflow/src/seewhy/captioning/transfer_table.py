@@ -15,6 +15,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.readable import make_again
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
+from seewhy.table_numbers import number_format
 
 REFERENCE = "I"
 COLUMNS = ("labels", "clip", "label", "predicted")
@@ -85,7 +86,7 @@ def tabulate_transfer(
     table = pd.DataFrame(rows)
     table = table[[*first, *table.columns.drop(first)]].astype({"seeds": "Int64"})
     with whole_file(table_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+        table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -36,6 +36,7 @@ from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
 from seewhy.number_text import real_number, whole_number
+from seewhy.table_paths import path_inside
 from seewhy.text.tokens import tokenise
 from seewhy.text_files import read_lines, read_old_lines
 
@@ -75,7 +76,10 @@ def read(
         {
             "clip": images["clip"],
             "split": images["split"],
-            "video": [str(folder / file) for file in images["file"]],
+            "video": [
+                str(path_inside(folder, file, where=str(lists / "images.txt")))
+                for file in images["file"]
+            ],
         }
     )
     absent = [path for path in clips["video"] if not Path(path).exists()]
@@ -205,7 +209,7 @@ def _split(images: pd.DataFrame, val_share: float, seed: int) -> pd.Series:
 def _captions(folder: Path, images: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
     rows, without, odd, foreign = [], [], [], 0
     for clip, file in zip(images["clip"], images["file"], strict=True):
-        path = (folder / file).with_suffix(".txt")
+        path = path_inside(folder, file, where="images.txt").with_suffix(".txt")
         if not path.exists():
             without.append(file)
             continue

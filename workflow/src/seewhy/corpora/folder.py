@@ -2,7 +2,8 @@
 
 ``captions.csv`` lies in the folder and has a row a caption:
 
-    video     file name, relative to the folder
+    video     file name, relative to the folder; one elsewhere (`../b.mp4`, or an absolute path)
+              is read too, and never written to
     caption   a description; empty (one row) for a video that is only to be captioned
     split     optional: train, val or test; the same in all rows of a video
     group     optional: videos that must stay in one split (cut from the same recording)

@@ -2,7 +2,8 @@
 
 ``images.csv`` has a row an image::
 
-    image                 file name, relative to the folder
+    image                 file name, relative to the folder; one elsewhere (`../b.jpg`, or an
+                          absolute path) is read too, and never written to
     label                 its class
     split                 train, val or test
     x, y, width, height   optional: the box around the thing, in pixels; all four or none

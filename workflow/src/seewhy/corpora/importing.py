@@ -21,10 +21,11 @@ from seewhy.corpora import (
     ucf101,
 )
 from seewhy.corpora.canonical import empty_table, schema, write_tables
-from seewhy.corpora.sources import source_files
+from seewhy.corpora.sources import IMAGE_EXTENSIONS, VIDEO_EXTENSIONS, source_files
 from seewhy.corpora.truth import TruthWriter, refer_truth
 from seewhy.errors import InputError
 from seewhy.files import whole_folder, write_json
+from seewhy.regular_files import check_tree
 
 ADAPTERS = {
     "puppets": puppets,
@@ -59,6 +60,7 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     if name not in ADAPTERS:
         raise InputError(f"params.yaml: corpus.name: {name} is not one of {', '.join(ADAPTERS)}")
     source_files(name, source)
+    check_tree(source, passing=VIDEO_EXTENSIONS + IMAGE_EXTENSIONS)
     tables, about, *boxes = ADAPTERS[name].read(Path(source), **settings)
     empty = {table: empty_table(table) for table in schema() if table not in tables}
     with whole_folder(output) as temporary:

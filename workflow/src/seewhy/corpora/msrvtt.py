@@ -30,6 +30,7 @@ from seewhy.corpora.canonical import without_words
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
 from seewhy.json_files import read_json_text
+from seewhy.table_paths import path_inside
 
 COUNTS = {"train": 6513, "val": 497, "test": 2990}
 CAPTIONS = 20  # of each clip
@@ -111,7 +112,9 @@ def _read_all(files: list[Path], source: Path) -> tuple[pd.DataFrame, pd.DataFra
             clips[clip] = {
                 "clip": clip,
                 "split": _SPLITS[split],
-                "video": str(source / _FOLDERS[_SPLITS[split]] / f"{clip}.mp4"),
+                "video": str(
+                    path_inside(source / _FOLDERS[_SPLITS[split]], f"{clip}.mp4", where=where)
+                ),
                 "group": url,
                 "category": CATEGORIES[category],
             }

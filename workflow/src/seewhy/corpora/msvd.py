@@ -25,6 +25,7 @@ import pandas as pd
 from seewhy.corpora.canonical import without_words
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.table_paths import path_inside
 from seewhy.text_files import read_lines, read_old_lines
 
 SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
@@ -46,7 +47,9 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         {
             "clip": clip,
             "split": split,
-            "video": str(videos / f"{video_of[clip]}.avi"),
+            "video": str(
+                path_inside(videos, f"{video_of[clip]}.avi", where=f"youtube_mapping.txt: {clip}")
+            ),
             "group": video_of[clip].rsplit("_", 2)[0],
         }
         for clip, split in split_of.items()

@@ -41,6 +41,7 @@ from seewhy.scores.bootstrap import Interval
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns
 from seewhy.scores.pointing import region_masks
+from seewhy.table_numbers import number_format
 
 _TRUTH = {"image": "name", "action": "name", "x": "number", "y": "number", "width": "number",
           "height": "number", "image_width": "count", "image_height": "count"}  # fmt: skip
@@ -391,4 +392,4 @@ def write_quality(
         table, resamples=evaluation["resamples"], level=evaluation["confidence"], **settings
     )
     with whole_file(output) as temporary:
-        quality.to_csv(temporary, index=False, float_format="%.4f")
+        quality.to_csv(temporary, index=False, float_format=number_format("%.4f"))

@@ -36,6 +36,8 @@ from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_folder
 from seewhy.number_text import numbers_of, shown, whole_number
+from seewhy.regular_files import check_regular
+from seewhy.table_paths import path_inside
 
 Array = np.ndarray
 SIZES = ("ih", "iw", "sh", "sw")
@@ -132,7 +134,7 @@ class ConceptSet:
 
     def image(self, i: int) -> Array:
         """Image `i`: [ih, iw, 3] uint8."""
-        return read_picture(self.folder / "images" / self.images[i])
+        return read_picture(self._file(self.images[i], i))
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`; a number above those of label.csv is refused."""
@@ -145,7 +147,7 @@ class ConceptSet:
                     number = whole_number(item, where, most=LARGEST)
                     whole.append(self._known(number, self.folder / "index.csv"))
                     continue
-                path = self.folder / "images" / item
+                path = self._file(item, i)
                 red, green = np.moveaxis(read_picture(path).astype(np.int32), 2, 0)[:2]
                 if red.shape != (height, width):
                     raise InputError(
@@ -156,6 +158,10 @@ class ConceptSet:
                 self._known(int(planes[-1].max(initial=0)), path)
         empty = np.zeros((0, height, width), np.int32)
         return Labels(np.stack(planes) if planes else empty, tuple(dict.fromkeys(whole)))
+
+    def _file(self, name: str, i: int) -> Path:
+        where = f"{self.folder / 'index.csv'}: line {self._lines[i]}"
+        return path_inside(self.folder / "images", name, where=where)
 
     def _known(self, number: int, path: Path) -> int:
         if number >= len(self.names):
@@ -257,8 +263,9 @@ class ConceptWriter:
             raise InputError(f"{name}: masks of different sizes {sorted(shapes)}")
         (height, width) = shapes.pop()
         images = self._temporary / "images"
-        (images / name).parent.mkdir(parents=True, exist_ok=True)
-        _write_picture(images / f"{name}.png", image)
+        path = path_inside(images, f"{name}.png", where=f"image {name}", to_write=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_picture(path, image)
         row = dict(zip(SIZES, (*image.shape[:2], height, width), strict=True))
         row |= {"image": f"{name}.png", "split": split, "group": group or name}
         for category, names in self._names.items():
@@ -267,7 +274,9 @@ class ConceptWriter:
             labelled = table[masks.get(category, np.zeros((0, height, width), int))]
             for k, plane in enumerate(labelled):
                 cells.append(f"{name}_{category}{f'_{k}' if k else ''}.png")
-                _write_mask(images / cells[-1], plane)
+                _write_mask(
+                    path_inside(images, cells[-1], where=f"image {name}", to_write=True), plane
+                )
             for number in np.unique(labelled):
                 seen[number] = (labelled == number).any(0).mean()
             for item in whole.get(category, ()):
@@ -350,6 +359,7 @@ def read_picture(path: Path) -> Array:
     Raises:
         InputError: missing, cut short or no image.
     """
+    check_regular(path)
     try:
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))

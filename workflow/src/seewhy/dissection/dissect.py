@@ -48,6 +48,7 @@ from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.hdf5_files import explained_form
+from seewhy.memory import check_memory
 from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
@@ -227,6 +228,12 @@ def dissect_layer(
     if how.nulls >= len(concepts):
         raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
     prepare = prepare or Scaling()
+    at_once = min(how.batch, len(concepts))
+    check_memory(
+        5 * at_once * concepts.image(0).size,
+        f"dissection.batch {how.batch}: {at_once} images",
+        remedy="lower dissection.batch",
+    )
     passes = _Passes(network, layer, concepts, how, prepare, device, workers)
     kept = None
     if output is not None:

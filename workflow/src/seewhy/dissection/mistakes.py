@@ -31,6 +31,7 @@ from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
 from seewhy.progress import progress
 from seewhy.scores.columns import interval_columns, verdict
+from seewhy.table_numbers import number_format
 
 Array = np.ndarray
 _BATCH = 100
@@ -163,7 +164,7 @@ def explain_mistakes(
     }
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
+            table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
     drawn = _most_confident(paths, settings["drawn"])
     draw_paths(
         [paths[k] for k in drawn],

@@ -29,6 +29,7 @@ from seewhy.dissection.regions import image_masks
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
 from seewhy.progress import progress
+from seewhy.table_paths import path_inside
 
 Array = np.ndarray
 PIXEL_CATEGORIES = ("object", "part", "color", "texture")
@@ -187,7 +188,8 @@ def _crops_of(crops: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Ar
 
 def _files_of(folder: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Array, str]]:
     for name in progress(sorted(names), what="reading images", unit="image"):
-        yield name, read_picture(Path(folder) / name), ""
+        path = path_inside(folder, name, where="action regions: column image")
+        yield name, read_picture(path), ""
 
 
 def _half(file: h5py.File, odd: int) -> Array:

@@ -59,6 +59,7 @@ from seewhy.dissection.annotations import (
 )
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.memory import check_memory
 from seewhy.scores.pointing import region_masks
 
 REGION_COLUMNS = {
@@ -336,7 +337,13 @@ def _area(row: Any) -> int:
 
 
 def _mask(rows: pd.DataFrame) -> np.ndarray:
-    mask = np.zeros((int(rows["image_height"].iloc[0]), int(rows["image_width"].iloc[0])), bool)
+    height, width = int(rows["image_height"].iloc[0]), int(rows["image_width"].iloc[0])
+    check_memory(
+        height * width,
+        f"action regions: image {rows['image'].iloc[0]} of {width} x {height} pixels",
+        remedy="correct sizes.csv",
+    )
+    mask = np.zeros((height, width), bool)
     for x, y, width, height in (box for boxes in rows["boxes"] for box in _parsed(boxes)):
         mask[y : y + height, x : x + width] = True
     return mask

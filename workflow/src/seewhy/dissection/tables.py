@@ -46,6 +46,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.scores.bootstrap import Interval
 from seewhy.scores.columns import interval_columns, verdict
+from seewhy.table_numbers import number_format
 
 Array = np.ndarray
 FIXED = (0.04, 0.08)
@@ -432,7 +433,7 @@ def write_tables(
     }
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4g")
+            table.to_csv(temporary, index=False, float_format=number_format("%.4g"))
 
 
 def _by_network(

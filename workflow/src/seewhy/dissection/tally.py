@@ -19,7 +19,7 @@ import pandas as pd
 
 from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.dissection.dissect import Dissection, iou
-from seewhy.errors import InputError
+from seewhy.errors import InputError, none_such
 from seewhy.files import whole_file
 from seewhy.number_text import numbers_of
 
@@ -213,7 +213,7 @@ def calibrated_threshold(
         raise InputError("no null was counted; set dissection.nulls to 1 or more")
     unknown = set(categories or ()) - set(found.categories)
     if unknown:
-        raise InputError(f"category {min(unknown)!r} is not one of {', '.join(found.categories)}")
+        raise InputError(f"category {none_such(min(unknown), found.categories)}")
     use = [k for k, name in enumerate(found.categories) if not categories or name in categories]
     return float(np.quantile(found.null[:, :, use].max(2), 1 - share))
 

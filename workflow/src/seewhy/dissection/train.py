@@ -36,14 +36,22 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import (
+    autocast,
+    check_network,
+    choose_device,
+    choose_precision,
+    training_format,
+)
 from seewhy.dissection.network import ResidualNetwork, save_network
 from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
 from seewhy.hdf5_files import Expect
+from seewhy.memory import check_memory
 from seewhy.readable import make_again
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -151,14 +159,27 @@ def train_network(
         "precision": precision, "images": len(images), "classes": classes, "base": base,
         "weights": input_stamp(weights) if weights else None,
     }  # fmt: skip
+    if base is None:
+        check_network(
+            lambda: ResidualNetwork(widths, classes),
+            on,
+            f"params.yaml: {setting}.widths {list(widths)}",
+            remedy="lower them",
+        )
+    check_memory(
+        4 * schedule.batch * images[0].size,
+        f"params.yaml: {setting}.batch {schedule.batch}: the images of a step",
+        remedy="lower it",
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _network(widths, classes, base, weights, scaling)
-        network = network.to(on, memory_format=torch.channels_last)
+        format_ = training_format(network)
+        network = network.to(on, memory_format=format_)
 
         def loss(rng: np.random.Generator) -> Tensor:
             picked = rng.integers(len(images), size=schedule.batch)
-            x = vary(images[picked], rng).to(on)
+            x = vary(images[picked], rng).to(on).contiguous(memory_format=format_)
             with autocast(on, precision):
                 logits = network(x)
             y = torch.from_numpy(targets[picked]).to(on)
@@ -197,7 +218,7 @@ def train_network(
         save_network(output, network)
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
-        lines.to_csv(temporary, index=False, float_format="%.6g")
+        lines.to_csv(temporary, index=False, float_format=number_format("%.6g"))
     write_json(metrics, {"validation": scores, "settings": made_from})
     unfinished.discard()
 

@@ -14,6 +14,7 @@ from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.pointing_table import difference, mean_interval, read_scores
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns
+from seewhy.table_numbers import number_format
 
 # Yamashita et al., section 3: UCF11, 1,200 videos to train on, 400 to test.
 PUBLISHED = {"CNN": (1.0, 0.94), "LRCN": (1.0, 0.98)}
@@ -106,5 +107,5 @@ def tabulate_gradcam(
         )  # fmt: skip
     with whole_file(table_path) as temporary:
         pd.DataFrame(rows).astype({"clips": "Int64"}).to_csv(
-            temporary, index=False, float_format="%.4f"
+            temporary, index=False, float_format=number_format("%.4f")
         )

@@ -33,6 +33,7 @@ from seewhy.grounding.pointing_table import mean_interval, method_of, read_score
 from seewhy.grounding.probes import CURVES, LIKE
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns
+from seewhy.table_numbers import number_format
 
 POINTING = ("box", "mask", "actor", "object", "others", "energy")
 MEASURES: dict[str, str] = {
@@ -94,7 +95,7 @@ def tabulate_benchmark(
     ordered = [c for m in MEASURES for c in (m, f"{m} low", f"{m} high") if c in table.columns]
     table = table[["row", "corpus", "items", *ordered]]
     with whole_file(table_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+        table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
     draw_benchmark(table, figure_path)
 
 

@@ -14,6 +14,7 @@ from seewhy.scores.bootstrap import bootstrap_interval
 from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
+from seewhy.table_numbers import number_format
 
 SCORES = ("BLEU-4", "METEOR", "CIDEr")
 # Bargal et al., section 6: the captioners whose words they ground, and those of [15].
@@ -74,7 +75,7 @@ def tabulate_word_captions(
     with whole_file(table) as temporary:
         frame = pd.DataFrame(rows)
         frame["clips"] = frame["clips"].astype("Int64")
-        frame.to_csv(temporary, index=False, float_format="%.4f")
+        frame.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def _published() -> list[Mapping[str, object]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, none_such
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 WEIGHTED = (nn.Conv2d, nn.Linear)
@@ -100,7 +100,7 @@ class Chain:
         for index in reversed(range(len(self.steps))):
             if self.steps[index].name.split("_")[0] == name:
                 return index
-        raise InputError(f"layer {name!r} is not one of {', '.join(self.names)}")
+        raise InputError(f"layer {none_such(name, self.names)}")
 
     def __call__(self, x: Tensor, keep: int | None = None) -> tuple[Tensor, list[Tensor]]:
         """Run the layers.

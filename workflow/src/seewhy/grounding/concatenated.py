@@ -42,6 +42,7 @@ from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.scores.detection import temporal_iou, thumos14
 from seewhy.scores.saliency import boundary_error
+from seewhy.table_numbers import number_format
 
 PROFILES = ("EB-R", "cEB-R")
 LENGTHS = (11, 41, 65)
@@ -281,7 +282,7 @@ def tabulate_concatenated(
     first = ["action_length", "length", "row", "kind", "corpus", "sequences"]
     with whole_file(table_path) as temporary:
         table[[*first, *table.columns.drop(first)]].astype({"sequences": "Int64"}).to_csv(
-            temporary, index=False, float_format="%.4f"
+            temporary, index=False, float_format=number_format("%.4f")
         )
     panels: dict[str, dict[str, np.ndarray]] = {"EB-R": {}, "cEB-R": {}}
     for kind, first_half in (("rand + GT", False), ("GT + rand", True)):

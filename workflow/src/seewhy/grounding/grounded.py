@@ -35,6 +35,7 @@ from seewhy.grounding.methods import Method
 from seewhy.progress import progress
 from seewhy.readable import make_again
 from seewhy.scores.pointing import Tolerance, energy_in_region, pointing_hits, upsample
+from seewhy.table_numbers import number_format
 
 HITS = ("box", "box_wide", "mask", "actor", "object", "others")
 MEASURES = (*HITS, "energy", "own", "partner")
@@ -140,7 +141,7 @@ def score_maps(
         table["partner"] = _mean_over(large, partner, partner)
         tables.append(table)
     with whole_file(scores_path) as temporary:
-        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
+        pd.concat(tables).to_csv(temporary, index=False, float_format=number_format("%.6g"))
 
 
 def read_maps(path: str | Path, items: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

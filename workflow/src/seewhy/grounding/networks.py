@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, none_such
 from seewhy.grounding.chain import channels_last
 from seewhy.grounding.relu_lstm import ReluLSTM, TemporalDifference
 
@@ -224,7 +224,7 @@ class ActionNetwork(FrameEncoder):
         """
         if isinstance(action, str):
             if action not in self.classes:
-                raise InputError(f"action {action!r} is not one of {', '.join(self.classes)}")
+                raise InputError(f"action {none_such(action, self.classes)}")
             return self.classes.index(action)
         if not 0 <= action < self.classifier.out_features:
             raise InputError(f"class {action} is not one of 0 … {self.classifier.out_features - 1}")

@@ -43,6 +43,7 @@ from seewhy.grounding.phrases import STUFF, Phrase, PhraseTruth, linked_phrases,
 from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.scores.pointing import pointing_chance, pointing_hits, upsample
+from seewhy.table_numbers import number_format
 from seewhy.text.tokens import EOS, Vocabulary
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ def ground_phrases(
     table = pd.concat(tables)[columns]
     table["phrase"] = table["phrase"].astype("Int64")
     with whole_file(scores) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+        table.to_csv(temporary, index=False, float_format=number_format("%.6g"))
 
 
 def _keep_examples(

@@ -30,6 +30,7 @@ from seewhy.files import whole_file
 from seewhy.grounding.phrases import GROUPS, OTHERS, STUFF
 from seewhy.readable import make_again
 from seewhy.scores.clusters import cluster_mean_interval
+from seewhy.table_numbers import number_format
 
 REFERENCE = "reference captions"
 KINDS = {
@@ -99,7 +100,7 @@ def tabulate_phrases(
     for column in ("clips", "phrases", "items"):
         result[column] = result[column].astype("Int64")
     with whole_file(table) as temporary:
-        result.to_csv(temporary, index=False, float_format="%.4f")
+        result.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def summary(

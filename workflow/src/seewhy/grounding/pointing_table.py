@@ -16,6 +16,7 @@ from seewhy.readable import make_again
 from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 from seewhy.scores.columns import interval_columns, verdict
+from seewhy.table_numbers import number_format
 
 # Bargal et al., CVPR 2018, Table 1: UCF101's 24 classes with boxes, in per cent.
 PUBLISHED = {"EB": 55.8, "EB-R": 61.5, "cEB": 37.0, "cEB-R": 39.1, "BP": 37.3, "BP-R": 39.2}
@@ -112,7 +113,7 @@ def tabulate_pointing(
     ]  # fmt: skip
     table = pd.DataFrame(rows).astype({"frames": "Int64"})
     with whole_file(table_path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.4f")
+        table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def mean_interval(

@@ -34,6 +34,7 @@ from seewhy.grounding.methods import CLASS_FREE, Method
 from seewhy.grounding.networks import ActionNetwork
 from seewhy.progress import progress
 from seewhy.scores.saliency import deletion, insertion, rank_blocks, rank_frames
+from seewhy.table_numbers import number_format
 
 BLOCKS = 8  # a side: finer maps are averaged to so many, coarser ones spread
 STEPS = 8
@@ -104,7 +105,7 @@ def probe_method(
         bar.update()
     bar.close()
     with whole_file(scores_path) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format=number_format("%.6g"))
 
 
 def areas(

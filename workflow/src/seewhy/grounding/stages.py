@@ -22,6 +22,7 @@ from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ class StagedTraining:
         """CSV ``stage,step,loss``, the mean over the steps since the last line."""
         with whole_file(path) as temporary:
             pd.DataFrame(self.history, columns=["stage", "step", "loss"]).to_csv(
-                temporary, index=False, float_format="%.6g"
+                temporary, index=False, float_format=number_format("%.6g")
             )
 
     def _round(self, name: str, first: int, last: int, update: Callable[[], Any]) -> float:

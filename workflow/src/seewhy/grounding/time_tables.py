@@ -53,6 +53,7 @@ from seewhy.scores.clusters import cluster_mean_interval, clustered_above_chance
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.scores.detection import ACTIVITYNET, THUMOS14, activitynet, temporal_iou, thumos14
 from seewhy.scores.jackknife import jackknife_interval
+from seewhy.table_numbers import number_format
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def score_untrimmed(
         first = ["clip", "row", "kind"]
         whole = whole[[*first, *whole.columns.drop(first)]]
         with whole_file(path) as temporary:
-            whole.to_csv(temporary, index=False, float_format="%.4f")
+            whole.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 
 
 def pointing_hits(

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import autocast, check_network, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import write_json
 from seewhy.grounding.answers import right_answers
@@ -39,6 +39,7 @@ from seewhy.grounding.clips import ClipFile, label_matrix, labelled
 from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
 from seewhy.grounding.stages import Stage, StagedTraining
+from seewhy.memory import check_memory
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,18 @@ def train_action_networks(
             f"{train}: frames of {source.file.size} pixels for a network that reads {shape.size}; "
             "set grounding.frames.size to that"
         )
+    check_network(
+        lambda: vgg_action_network(shape, source.classes, hidden=hidden, lags=lags),
+        on,
+        "params.yaml: grounding.network",
+        remedy="lower its groups, linear or hidden",
+    )
+    at_once = max(schedule.frame_batch, schedule.clip_batch * steps)
+    check_memory(
+        4 * 3 * at_once * shape.size**2,
+        f"params.yaml: grounding.training.clips_per_batch: {at_once} frames of a step",
+        remedy="lower it",
+    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         lrcn = vgg_action_network(shape, source.classes, hidden=hidden, lags=lags)

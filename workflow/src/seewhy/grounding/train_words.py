@@ -27,12 +27,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from seewhy.captioning.data import CaptionArrays, caption_arrays
 from seewhy.corpora.canonical import read_table
-from seewhy.device import autocast, choose_device, choose_precision
+from seewhy.device import autocast, check_network, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.files import sha256, write_json
 from seewhy.grounding.checkpoint import load_cnn, save_word_network
@@ -125,6 +125,12 @@ def train_word_network(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         sizes = CaptionerSizes(len(source.vocabulary), embedding, hidden)
+        check_network(
+            lambda: MeanPoolCaptioner(nn.Identity(), encoder.outputs, sizes, size=shape.size),
+            on,
+            "params.yaml: grounding.words",
+            remedy="lower its embedding or hidden",
+        )
         captioner = MeanPoolCaptioner(
             encoder, encoder.outputs, sizes, size=shape.size, scale=shape.scale
         ).to(on, memory_format=torch.channels_last)

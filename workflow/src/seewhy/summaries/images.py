@@ -25,6 +25,7 @@ from seewhy.errors import InputError
 from seewhy.files import create_hdf5, whole_file
 from seewhy.frames import corpus_entries
 from seewhy.progress import progress
+from seewhy.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def crop_images(
         rows: dict[str, list] = {name: [] for name in file}
         for entry in progress(entries, what=f"cutting out {split} images", unit="image"):
             try:
+                check_regular(entry.video)
                 with Image.open(entry.video) as opened:
                     image = opened.convert("RGB")
             except (OSError, UnidentifiedImageError, ValueError) as error:

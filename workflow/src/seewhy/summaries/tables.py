@@ -56,6 +56,7 @@ from seewhy.summaries.triage_table import (
     tabulate_evidence,
     tabulate_triage,
 )
+from seewhy.table_numbers import number_format
 from seewhy.text.attributes import Attributes
 from seewhy.text.sentences import sentence
 
@@ -271,7 +272,7 @@ def write_tables(outputs: Mapping[str, str | Path], tables: Mapping[str, pd.Data
     """Write tables as CSV with four significant digits."""
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4g")
+            table.to_csv(temporary, index=False, float_format=number_format("%.4g"))
 
 
 def write_filters(

@@ -10,14 +10,13 @@ word.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, nearest
 from seewhy.files import open_hdf5, read_json
 from seewhy.hdf5_files import Expect
 from seewhy.json_files import has_form
@@ -115,6 +114,6 @@ class TopicWords(NamedTuple):
             return self.names.index(name)
         if name in self.words:
             return int(_shares(self.topic_word)[:, self.words.index(name)].argmax())
-        near = difflib.get_close_matches(name, [*self.names, *self.words], n=3, cutoff=0.5)
+        near = nearest(name, [*self.names, *self.words], cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "topics.json lists them"
         raise InputError(f"{name!r} is neither a topic nor a word of one; {hint}")
