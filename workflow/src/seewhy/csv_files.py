@@ -124,7 +124,8 @@ def check_columns(
 
 def shown_name(name: object) -> str:
     """A column's name for a message."""
-    return str(name) if str(name).isidentifier() else shown(str(name))
+    text = str(name)
+    return text if text.isidentifier() and len(text) <= 40 else shown(text)
 
 
 def _blocks(path: str | Path, rows: int) -> Iterator[tuple[int, list[int], list[list[str]]]]:

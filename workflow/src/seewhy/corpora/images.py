@@ -106,7 +106,8 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
             f"{len(others)} images are not in images.csv and are left out ({others[0]} is the "
             "first)"
         )
-    return tables, {"remarks": remarks, "remedy": WHERE}, _boxes(rows, clips, path)
+    boxes = _boxes(rows, clips, path, remarks)
+    return tables, {"remarks": remarks, "remedy": WHERE}, boxes
 
 
 def _table(path: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
@@ -126,7 +127,7 @@ def _table(path: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
     return rows
 
 
-def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
+def _boxes(rows: pd.DataFrame, clips: list[str], path: Path, remarks: list[str]) -> Boxes:
     if "x" not in rows:
         return iter(())
     values = np.stack([numbers_of(rows[side]).to_numpy() for side in _SIDES], 1)
@@ -137,14 +138,16 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
             f"{path}: line {line_of(rows, bad.argmax())}: the box is not four numbers, x and y "
             "from 0 and a width and height above 0; mend it, or leave all four empty"
         )
+    beyond = []
     for row, box in enumerate(values):
-        size = _shown_size(Path(path.parent, rows["image"].iloc[row]))
-        if size and np.isfinite(box).all() and (box[:2] + box[2:] > np.add(size, 1)).any():
-            raise InputError(
-                f"{path}: line {line_of(rows, row)}: the box ends at {box[0] + box[2]:g}, "
-                f"{box[1] + box[3]:g}, outside of the image of {size[0]} x {size[1]} pixels; give "
-                "pixels of the image at its full size"
-            )
+        if np.isfinite(box).all():
+            size = _shown_size(Path(path.parent, rows["image"].iloc[row]))
+            beyond += [row] if size and (box[:2] + box[2:] > np.add(size, 1)).any() else []
+    if beyond:
+        remarks.append(
+            f"{len(beyond)} boxes end outside of their image and are cut at its edge (the first: "
+            f"line {line_of(rows, beyond[0])}); boxes are in pixels of the image at its full size"
+        )
     return iter(
         [
             (clip, {"frame": np.zeros(1, int), "instance": np.ones(1, int), "box": box[None]})

@@ -21,6 +21,7 @@ Video and Language*, CVPR 2016.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     files = [source / "train_val_videodatainfo.json", source / "test_videodatainfo.json"]
     if not files[0].exists():
         files = [source / "videodatainfo_2016.json", *files[1:]]
-    clips, captions = _read_all([file for file in files if file.exists()], source)
+    clips, captions = _read_all([file for file in files if os.path.lexists(file)], source)
     remarks = [
         f"{(clips['split'] == split).sum()} {split} clips, where MSR-VTT has {count}: results are "
         "not those of the whole data set"
