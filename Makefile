@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# This checkout's own package, whichever one the environment was set up for.
+export PYTHONPATH := $(CURDIR)/workflow/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: table2 all test test-cluster test-conda test-survival test-fuzz report bench evidence lint setup
 

@@ -1,8 +1,12 @@
-"""Small networks run fastest on one thread, and tests side by side do not fight over cores."""
+"""Small networks run fastest on one thread, and tests side by side do not fight over cores.
+
+Every test runs in an empty folder of its own: none reads, or leaves, anything in the checkout.
+"""
 
 import contextlib
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import h5py
@@ -16,6 +20,29 @@ torch.set_num_threads(1)
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+# What a test starts imports what the test imports (pytest has put it before all that is installed).
+SOURCE = str(REPOSITORY / "workflow" / "src")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    dict.fromkeys([SOURCE, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _away(tmp_path_factory):
+    """The working directory of what is set up for several tests."""
+    with contextlib.chdir(tmp_path_factory.mktemp("away")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(_away, tmp_path_factory):
+    """The working directory of one test."""
+    within = tmp_path_factory.getbasetemp()
+    with (
+        tempfile.TemporaryDirectory(dir=within, ignore_cleanup_errors=True) as folder,
+        contextlib.chdir(folder),
+    ):
+        yield
 
 
 @pytest.fixture(scope="session")

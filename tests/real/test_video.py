@@ -26,9 +26,16 @@ def videos(shared_data):
     return folder
 
 
+WIDTHS = {"test.mp4": round(340 * 1024 / 765), "test.avi": None, "v_biking_01_01.mpg": None}
+"""As shown: the first has a sample aspect ratio of 1024:765."""
+
+
 def decode_all(path):
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return [
+            frame.to_ndarray(format="rgb24", width=WIDTHS[path.name])
+            for frame in container.decode(video=0)
+        ]
 
 
 @pytest.mark.parametrize("name", FILES)

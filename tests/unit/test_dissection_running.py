@@ -180,12 +180,12 @@ def test_images_of_ones_own(tmp_path):
     np.testing.assert_array_equal(first.image, pixels)
     np.testing.assert_array_equal(second.image, pixels[..., :1].repeat(3, 2))
     assert (first.name, first.truth, first.group) == ("a.png", "", files[0])
-    with pytest.raises(InputError, match=r"none\.png: no such image"):
+    with pytest.raises(InputError, match=r"none\.png: missing: no such file"):
         own_images([files[0], str(tmp_path / "none.png")])
     (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     (tmp_path / "text.png").write_text("no image")
-    for name in ("broken.png", "text.png"):
-        with pytest.raises(InputError, match=rf"{name}: not a whole image"):
+    for name, problem in (("broken.png", "truncated"), ("text.png", "unreadable: not a picture")):
+        with pytest.raises(InputError, match=rf"{name}: {problem}"):
             own_images([str(tmp_path / name)])
 
 

@@ -212,6 +212,10 @@ def test_weights_that_changed_are_clamped_anew():
     with torch.no_grad():
         weight.neg_()
     assert positive(weight).tolist() == [1, 0]
+    weight.data.neg_()  # PyTorch itself does not notice
+    assert positive(weight).tolist() == [0, 2]
+    weight.data.copy_(torch.tensor([2.0, -1.0]))  # nor that they changed places
+    assert positive(weight).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize(

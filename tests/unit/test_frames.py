@@ -136,10 +136,42 @@ def test_broken_videos_are_reported_and_left_out_and_never_zero(corpus, caplog):
 def test_no_usable_video_is_an_error_that_names_one(tmp_path):
     write_clips(tmp_path, [f"a,train,{tmp_path}/none.mp4"])
     with pytest.raises(
-        InputError, match=r"none of the 1 clips of split train .*none.mp4.* missing"
+        InputError,
+        match=r"none of the 1 clips of split train can be used: 1 missing: .*none.mp4 \(missing:",
     ):
         sample(tmp_path)
     assert not (tmp_path / "frames.h5").exists()
+
+
+def test_the_message_carries_the_reasons_itself(tmp_path, caplog):
+    """Snakemake removes the report of a job that fails."""
+    (tmp_path / "text.mp4").write_text("not a video")
+    names = ["a.mp4", "b.mp4", "text.mp4", "c.mp4"]
+    write_clips(tmp_path, [f"{k},train,{tmp_path}/{name}" for k, name in enumerate(names)])
+    with caplog.at_level("INFO"), pytest.raises(InputError) as caught:
+        sample(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/clips.csv: none of the 4 clips of split train can be used: 3 missing, 1 "
+        f"unreadable: {tmp_path}/a.mp4 (missing: no such file); {tmp_path}/b.mp4 (missing: no such "
+        f"file); {tmp_path}/text.mp4 (unreadable: not a video, or damaged (Invalid data found when "
+        "processing input)); and 1 more"
+    )
+    assert "report.csv" not in caplog.text
+    assert f"{tmp_path}/c.mp4: missing: no such file" in caplog.text  # all of them, in the log
+
+
+def test_a_video_with_a_small_hole_is_used_and_said(corpus):
+    path = corpus / "7.mp4"
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux() if p.size]
+        place, size = packets[20].pos, packets[20].size
+    content[place : place + size] = bytes(size)
+    path.write_bytes(content)
+    sample(corpus)
+    (row,) = read_report(corpus)
+    assert (row["clip"], row["status"]) == ("clip7", "patched")
+    assert row["reason"].endswith("; the rest is used")
 
 
 @pytest.mark.parametrize(

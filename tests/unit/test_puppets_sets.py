@@ -262,7 +262,7 @@ def test_regions_of_other_crops_are_refused_and_leave_no_set(path, regions, crop
     larger = tmp_path / "larger.h5"
     draw_crops(larger, seed=3, split="test", clips=40, per_clip=2, size=2 * SIZE, workers=1)
     with pytest.raises(
-        InputError, match=r"has 64 x 64 pixels, the annotators' sizes\.csv says 32 x 32"
+        InputError, match=r"has 64 x 64 pixels as it is shown, the annotators' sizes\.csv says 32"
     ):
         write_actions(larger, regions, folder)
     assert [one.name for one in tmp_path.iterdir()] == ["larger.h5"]

@@ -346,8 +346,12 @@ def test_a_words_gradient_is_its_scores():
 
 
 def test_an_lstm_with_tanh_is_refused():
-    with pytest.raises(InputError, match="the recurrent layer is LSTM: its tanh breaks"):
-        ActionNetwork(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Linear(4, 2), nn.LSTM(3, 4))
+    cnn = nn.Sequential(nn.Conv2d(3, 3, 2), nn.ReLU(), nn.Flatten())
+    network = ActionNetwork(cnn, nn.Linear(4, 2), nn.LSTM(3, 4))
+    for method in ("EB", "cEB"):
+        with pytest.raises(InputError, match="the recurrent layer is LSTM: its tanh breaks"):
+            ground_action(network, torch.rand(1, 4, 3, 2, 2), 0, method=method)
+    assert ground_action(network, torch.rand(1, 4, 3, 2, 2), 0, method="BP").max() > 0
 
 
 def test_what_is_asked_for_must_be_there():

@@ -109,11 +109,14 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 
 def test_shards_without_a_single_clip_are_refused(corpus, tmp_path):
     write_clips(tmp_path, [f"clip{k},train,{corpus}/2.mp4" for k in range(2)])
-    parts = [sample(tmp_path, tmp_path, f"part{s.number}", shard=s)[0] for s in shards(2)]
+    made = [sample(tmp_path, tmp_path, f"part{s.number}", shard=s) for s in shards(2)]
+    parts, reports = zip(*made, strict=True)
     with h5py.File(parts[0]) as file:
         assert len(file["clip"]) == 0
     with pytest.raises(InputError, match="none of the 2 shards has a clip that can be used"):
         gather_rows(parts, tmp_path / "all.h5")
+    with pytest.raises(InputError, match=r"that can be used: 2 \w+: .*2\.mp4 \(\w+: .*2\.mp4 \("):
+        gather_rows(parts, tmp_path / "all.h5", reports=reports)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path, small_disk):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from seewhy.corpora.canonical import read_table
 from seewhy.corpora.importing import import_corpus
 from seewhy.errors import InputError
+from seewhy.frames import sample_frames
 from seewhy.summaries.images import crop, crop_area, crop_images, move_points
 from seewhy.worlds.aviary import redraw, render_aviary
 
@@ -124,14 +126,42 @@ def test_images_that_are_not_listed_are_remarked(own, tmp_path):
     ]
 
 
+def test_boxes_count_pixels_of_the_upright_picture(own, tmp_path):
+    upright = np.zeros((90, 60, 3), np.uint8)
+    upright[:45], upright[45:] = (255, 0, 0), (0, 0, 255)
+    turn = Image.Exif()
+    turn[0x0112] = 6  # stored lying, as telephones do
+    Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(own / "a.png", exif=turn)
+    text = (own / "images.csv").read_text()
+    (own / "images.csv").write_text(text.replace("10,20,40,20", "0,45,60,45"))
+    found = cut(own, tmp_path, size=16)
+    assert found["box"][0].tolist() == [0, 45, 60, 45]
+    assert (found["image"][0, 2:] == (0, 0, 255)).all()  # beside the rim
+
+
+def test_what_is_left_out_is_reported_in_the_words_of_the_frames(own, tmp_path):
+    Image.new("1", (20000, 20000)).save(own / "a.png")
+    import_corpus("images", own, tmp_path / "corpus")
+    report = tmp_path / "report.csv"
+    crop_images(tmp_path / "corpus", "train", tmp_path / "crops.h5", report=report)
+    rows = report.read_text().splitlines()
+    assert rows[0] == "clip,video,status,reason"
+    assert rows[1] == f"a.png,{own}/a.png,unreadable,declares more than 179 million pixels"
+    assert len(rows) == 2
+    (own / "a.png").write_bytes(b"")
+    sample_frames(tmp_path / "corpus", tmp_path / "f.h5", report, split="train", n=1, size=16)
+    assert report.read_text().splitlines()[1] == f"a.png,{own}/a.png,empty,the file has 0 bytes"
+
+
 def test_a_broken_image_is_left_out_and_logged(own, tmp_path, caplog):
     (own / "a.png").write_bytes((own / "a.png").read_bytes()[:60])
     with caplog.at_level(logging.WARNING):
         assert cut(own, tmp_path)["name"] == ["b.png"]
-    assert "1 of 2 images of split train left out; the first:" in caplog.text
+    assert re.search(r"1 of 2 images of split train left out: 1 truncated: .*a\.png", caplog.text)
     (own / "b.png").unlink()
     with pytest.raises(
-        InputError, match=r"no image of split train can be used; the first: .*a\.png"
+        InputError,
+        match=r"no image of split train can be used: 1 truncated, 1 missing: .*a\.png \(trunc",
     ):
         crop_images(tmp_path / "corpus", "train", tmp_path / "none.h5")
     assert not (tmp_path / "none.h5").exists()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 
 from seewhy.video import VideoProblem, choose_frames, decoding, fit_frame, read_clip
+from seewhy.video.decoding import steady_frames
+from seewhy.video.timeline import Survey
 
 
 def write_video(path, count, *, size=(64, 64), rate=10):
@@ -67,7 +72,7 @@ def test_a_wrong_count_of_packets_is_put_right_by_a_second_decoding(tmp_path, mo
     video = write_video(tmp_path / "v.mp4", 41)
     expected = read_clip(video, n=6, size=32).frames
     for wrong in (1, 5, 30, 44, 999):
-        monkeypatch.setattr(decoding, "_count_packets", lambda *_, wrong=wrong: wrong)
+        monkeypatch.setattr(Survey, "count", property(lambda _, wrong=wrong: wrong))
         assert np.array_equal(read_clip(video, n=6, size=32).frames, expected), wrong
 
 
@@ -237,3 +242,124 @@ def test_a_long_video_is_read_with_few_frames_held(tmp_path, monkeypatch):
     assert len(clip.frames) == len(resized) == 28
     expected = [brightness(i) for i in choose_frames(2000, 28)]
     assert abs(clip.frames.mean(axis=(1, 2, 3)) - expected).max() < 3
+
+
+def corners(image):
+    return [tuple(np.round(image[y, x] / 128).astype(int)) for y, x in ((2, 2), (2, -3), (-3, 2))]
+
+
+def marked(
+    path, *, codec="libx264", pix_fmt="yuv444p", size=(64, 48), aspect=None, matrix=None, **tags
+):
+    """Red above left, green above right, blue below left, black below right; three frames."""
+    width, height = size
+    image = np.zeros((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2, 0] = 255
+    image[: height // 2, width // 2 :, 1] = 255
+    image[height // 2 :, : width // 2, 2] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        if codec == "libx264":
+            stream.options = {"crf": "4", "preset": "ultrafast"}
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
+        for name, value in tags.items():
+            setattr(stream.codec_context, name, value)
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            how = {"format": pix_fmt}
+            if "color_range" in tags:
+                how["dst_color_range"] = tags["color_range"]
+            if "colorspace" in tags:
+                how["dst_colorspace"] = "ITU709" if tags["colorspace"] == 1 else "ITU601"
+            container.mux(stream.encode(frame.reformat(**how)))
+        container.mux(stream.encode())
+    if matrix is not None:
+        content = bytearray(path.read_bytes())
+        place = content.index(b"tkhd") + 44
+        content[place : place + 36] = struct.pack(">9i", *matrix)
+        path.write_bytes(content)
+    return path
+
+
+ONE = 1 << 16
+R, G, B, K = (2, 0, 0), (0, 2, 0), (0, 0, 2), (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c", "d", "seen"),
+    [
+        (1, 0, 0, 1, [R, G, B]),
+        (-1, 0, 0, 1, [G, R, K]),  # mirrored
+        (1, 0, 0, -1, [B, K, R]),
+        (-1, 0, 0, -1, [K, B, G]),
+        (0, 1, -1, 0, [B, R, K]),  # turned clockwise
+        (0, -1, 1, 0, [G, K, R]),
+        (0, 1, 1, 0, [R, B, G]),  # transposed
+        (0, -1, -1, 0, [K, G, B]),
+    ],
+)
+def test_display_matrices_turn_and_mirror(tmp_path, a, b, c, d, seen):
+    x, y = (64 if a + c < 0 else 0), (48 if b + d < 0 else 0)
+    matrix = (a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, x * ONE, y * ONE, 1 << 30)
+    clip = read_clip(marked(tmp_path / "v.mp4", matrix=matrix), n=1, size=32, fit="squash")
+    assert corners(clip.frames[0]) == seen
+    assert clip.shape == ((64, 48) if a == 0 else (48, 64))
+    steady = next(steady_frames(tmp_path / "v.mp4", rate=10, size=32, fit="squash"))
+    assert corners(steady.image) == seen
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
+@pytest.mark.parametrize(
+    ("aspect", "shape"),
+    [("2/1", (48, 128)), ("1/2", (48, 32)), ("16/15", (48, 68)), ("0/1", (48, 64))],
+)
+def test_pixels_are_square(tmp_path, suffix, aspect, shape):
+    aspect = Fraction(aspect)
+    codec, pix_fmt = ("mpeg4", "yuv420p") if suffix == "avi" else ("libx264", "yuv444p")
+    path = marked(tmp_path / f"v.{suffix}", codec=codec, pix_fmt=pix_fmt, aspect=aspect or None)
+    clip = read_clip(path, n=1, size=32, fit="pad")
+    assert clip.shape == shape
+    height, width = shape
+    bars = clip.frames[0].max(axis=(1, 2)) < 40 if width > height else None
+    if bars is not None:  # black above and below, by the proportions as shown
+        assert bars[: 32 // 2].sum() == pytest.approx((32 - 32 * height / width) / 2, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "tags"),
+    [
+        ("libx264", "yuv420p", {}),
+        ("libx264", "yuv420p", {"color_range": 2}),
+        ("libx264", "yuv420p", {"colorspace": 1}),
+        ("libx264", "yuv420p10le", {}),
+        ("mjpeg", "yuvj420p", {}),
+        ("ffv1", "yuv422p10le", {}),
+        ("ffv1", "bgr0", {}),
+        ("ffv1", "yuv444p12le", {}),
+    ],
+)
+def test_colours_come_out_whatever_depth_range_and_matrix(tmp_path, codec, pix_fmt, tags):
+    width, height = (64, 48) if codec == "libx264" else (63, 47)  # odd where the codec can
+    path = marked(tmp_path / "v.mkv", codec=codec, pix_fmt=pix_fmt, size=(width, height), **tags)
+    clip = read_clip(path, n=1, size=32, fit="squash")
+    assert clip.shape == (height, width)
+    wanted = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    for (y, x), colour in zip(((4, 4), (4, 27), (27, 4)), wanted, strict=True):
+        assert abs(clip.frames[0, y, x].astype(int) - colour).max() <= 14
+
+
+def test_transparent_video_lies_on_white(tmp_path):
+    image = np.zeros((48, 64, 4), np.uint8)
+    image[..., 0], image[:, :32, 3], image[:, 32:, 3] = 255, 255, 51
+    with av.open(str(tmp_path / "v.mov"), "w") as container:
+        stream = container.add_stream("qtrle", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "argb"
+        for _ in range(2):
+            frame = av.VideoFrame.from_ndarray(image, format="rgba").reformat(format="argb")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    shown = read_clip(tmp_path / "v.mov", n=1, size=32, fit="squash").frames[0]
+    assert shown[16, 4].tolist() == [255, 0, 0]
+    assert shown[16, 28].tolist() == [255, 204, 204]

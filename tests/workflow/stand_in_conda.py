@@ -3,7 +3,9 @@
 An environment holds the pins of its file and what they require, nothing else. With ``STAND_IN=pip``
 pip installs them, as conda would let it. Otherwise they are links to what is installed beside this
 Python, which takes a second; a pin of another version is then refused. Conda's own packages are
-not looked at: this Python stands for ``python=3.11``.
+not looked at: this Python stands for ``python=3.11``. Channels are: one that is not served is
+refused, as conda 26.7 refused ``nodefaults`` (libmamba 2 asks for a channel of that name as well).
+To a file's channels come those of the user's configuration, ``STAND_IN_CHANNELS``.
 
 Each environment notes what its Python was started with, in a file ``started``.
 """
@@ -21,6 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ACTIVATE = 'export CONDA_PREFIX="$1" PATH="$1/bin:$PATH"\n'
+SERVED = ("conda-forge", "defaults")
 NOTE_START = """\
 import pathlib, sys
 with open(pathlib.Path(sys.prefix, "started"), "a") as file:
@@ -59,6 +62,21 @@ def pip_pins(file):
     return last["pip"]
 
 
+def check_channels(file):
+    """Channels in order of priority: the file's, then the user's own; each must be there."""
+    channels = yaml.safe_load(Path(file).read_text()).get("channels", [])
+    channels += os.environ.get("STAND_IN_CHANNELS", "").split()
+    if not channels:
+        raise SystemExit("NoChannelsConfiguredError: no channels are configured")
+    for channel in channels:
+        if channel not in SERVED:
+            raise SystemExit(
+                f"UnavailableInvalidChannel: HTTP 404 NOT FOUND for channel {channel}\n"
+                "The channel is not accessible or is invalid."
+            )
+    return list(dict.fromkeys(channels))
+
+
 def required(pins):
     """`{name: distribution}` of the pins and all that they require, as installed here."""
     found, seen = {}, set()
@@ -90,6 +108,7 @@ def link(distributions, site):
 
 def create(file, prefix):
     """The environment of `file` in the folder `prefix`."""
+    check_channels(file)
     pins = pip_pins(file)
     linked = os.environ.get("STAND_IN") != "pip"
     venv = [sys.executable, "-m", "venv", *(["--without-pip"] if linked else []), str(prefix)]

@@ -51,7 +51,7 @@ def call(folder, environment, *command, check=True):
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory):
-    """The variables of one who has conda, and an environment with Snakemake alone activated."""
+    """The variables of one who has conda, Anaconda's channel, and an environment with Snakemake."""
     folder = tmp_path_factory.mktemp("user")
     conda = stand_in_conda.install(folder / "conda")
     snakemake = [pin for pin in EXTRAS["workflow"] if pin.startswith("snakemake==")]
@@ -61,7 +61,12 @@ def user(tmp_path_factory):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     prefix = folder / "snakemake"
     variables = {**kept, "PATH": os.pathsep.join([str(conda), str(prefix / "bin"), os.defpath])}
+    variables["STAND_IN_CHANNELS"] = "defaults"
     create_environment(folder, variables, file, prefix)
+    # Snakemake stands in the same environment as another checkout's package, of some other state.
+    (site,) = prefix.glob("lib/python*/site-packages")
+    (site / "seewhy").mkdir()
+    (site / "seewhy/__init__.py").write_text("raise ImportError('another checkout's package')\n")
     return variables
 
 
@@ -156,6 +161,19 @@ def test_a_pin_that_is_missing_is_found_out(user, tmp_path):
     assert failed[str(ROOT / "workflow/src/seewhy/text/topics.py")] == "No module named 'tomotopy'"
 
 
+def test_a_channel_that_is_not_there_is_refused(user, tmp_path):
+    text = (ROOT / "envs/plot.yaml").read_text()
+    (tmp_path / "plot.yaml").write_text(
+        text.replace("- conda-forge", "- conda-forge\n  - nodefaults")
+    )
+    files = tmp_path / "plot.yaml", tmp_path / "plot"
+    assert (
+        "404 NOT FOUND for channel nodefaults"
+        in create_environment(tmp_path, user, *files, check=False).stderr
+    )
+    assert not (tmp_path / "plot").exists()
+
+
 @pytest.mark.skipif(INSTALLED, reason="pip installs whatever version is pinned")
 def test_a_pin_of_another_version_is_refused(user, tmp_path):
     text = (ROOT / "envs/plot.yaml").read_text()
@@ -193,7 +211,8 @@ def test_the_bench_of_the_workflow_starts_the_snakemake_of_its_caller(checkout, 
     """From an environment that has no Snakemake; one of the workflow's jobs stands for Table 2."""
     callers = Path(shutil.which("snakemake", path=user["PATH"])).parents[1]
     (site,) = callers.glob("lib/python*/site-packages")
-    code = f"import sys; sys.path += {[str(ROOT / 'workflow/src'), str(site)]}\n"
+    source = str(checkout / "workflow/src")
+    code = f"import sys; sys.path.insert(0, {source!r}); sys.path.append({str(site)!r})\n"
     code += "from seewhy.bench.workflow import bench_workflow\n"
     code += "print(bench_workflow('.', target='data/puppets/trimmed/clips.csv')['jobs'])"
     path = os.pathsep.join([str(environments["plot"] / "bin"), user["PATH"]])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from stand_in_conda import pip_pins
+from stand_in_conda import check_channels, pip_pins
 
 from seewhy.imports import package_files
 
@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 PINS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
 # Imported everywhere, and left out of package_files.
-SAYING = [ROOT / "workflow/src/seewhy" / name for name in ("entry.py", "errors.py", "progress.py")]
+SAYING = [
+    ROOT / "workflow/src/seewhy" / f"{name}.py"
+    for name in ("entry", "errors", "own_source", "processes", "processors", "progress")
+]
 # METEOR's program lies in it, and is run by Java.
 NOT_IMPORTED = {"text": {"pycocoevalcap"}}
 DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "mpl_toolkits": "matplotlib"}
@@ -26,10 +29,31 @@ DISTRIBUTION = {"PIL": "pillow", "yaml": "pyyaml", "mpl_toolkits": "matplotlib"}
 @pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
 def test_an_environment_repeats_the_pins(env):
     content = yaml.safe_load(env.read_text())
-    assert content["channels"] == ["conda-forge", "nodefaults"]
+    assert content["channels"] == ["conda-forge"]
     assert content["dependencies"][:2] == ["python=3.11", "pip"]
     assert set(pip_pins(env)) <= set(PINS)
     assert pip_pins(env) == sorted(pip_pins(env))
+
+
+@pytest.mark.parametrize("configured", ["", "defaults", "conda-forge", "defaults conda-forge"])
+@pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
+def test_an_environment_takes_conda_forge_first_whatever_is_configured(
+    env, configured, monkeypatch
+):
+    monkeypatch.setenv("STAND_IN_CHANNELS", configured)
+    assert check_channels(env)[0] == "conda-forge"
+    with_defaults = "defaults" in configured
+    assert check_channels(env)[1:] == (["defaults"] if with_defaults else [])
+
+
+def test_a_channel_that_is_not_there_is_refused(tmp_path):
+    file = tmp_path / "env.yaml"
+    file.write_text("channels: [conda-forge, nodefaults]\ndependencies: [python=3.11]\n")
+    with pytest.raises(SystemExit, match="404 NOT FOUND for channel nodefaults"):
+        check_channels(file)
+    file.write_text("dependencies: [python=3.11]\n")
+    with pytest.raises(SystemExit, match="no channels are configured"):
+        check_channels(file)
 
 
 @functools.cache

@@ -10,10 +10,11 @@ OUTPUTS:
     results/bench/dissection.json counting for a dissection against a literal counter
     results/bench/summaries.json  filter attribute distributions against the dense product
     results/bench/growth.json     steps on 1, 10 and 100 times the default's clips
+    results/bench/threads.json    --cores 8 on two processors, busy neighbours, spinning threads
     results/bench/workflow.json   wall time of results/table2.csv against its jobs' compute
 """
 
-CORES = os.cpu_count()  # a bench has the machine to itself: others would disturb it
+CORES = PROCESSORS  # a bench has the machine to itself: others would disturb it
 
 
 rule bench:
@@ -28,6 +29,7 @@ rule bench:
                 "dissection",
                 "summaries",
                 "growth",
+                "threads",
                 "workflow",
             ],
         ),
@@ -156,6 +158,23 @@ rule bench_growth:
         code=code("bench_growth.py"),
     script:
         "../scripts/bench_growth.py"
+
+
+rule bench_threads:
+    output:
+        "results/bench/threads.json",
+    log:
+        "logs/bench_threads.log",
+    conda:
+        "../../envs/plot.yaml"
+    threads: CORES
+    resources:
+        mem_mb=per_attempt(8000),
+        runtime=per_attempt(120),
+    params:
+        code=code("bench_threads.py"),
+    script:
+        "../scripts/bench_threads.py"
 
 
 rule bench_workflow:

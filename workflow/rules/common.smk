@@ -10,17 +10,34 @@ import sys
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
+# This checkout's own package, whichever is installed: here, and in every job (see `job_prefix`).
+SOURCE = os.path.join(workflow.basedir, "workflow", "src")
+sys.path.insert(0, SOURCE)
 
+import seewhy
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
 from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
+from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
 from seewhy.vision import check_weights
+
+imported = os.path.dirname(seewhy.__file__)
+if os.path.realpath(imported) != os.path.realpath(os.path.join(SOURCE, "seewhy")):
+    raise WorkflowError(
+        f"the package seewhy was already imported from {imported}, and is not that of this Snakefile, "
+        f"in {SOURCE}; start Snakemake in a process of its own"
+    )
+
+# On a cluster each job reads this file where it runs. Snakemake takes {} for its own.
+PROCESSORS = usable_processors()
+shell.prefix(job_prefix(SOURCE, PROCESSORS).replace("{", "{{").replace("}", "}}"))
+# Jobs that run here side by side share them; `--cores all` counts those of a container's machine.
+if workflow.global_resources["_nodes"].value is None and workflow.global_resources["_cores"].value:
+    workflow.global_resources["_cores"] = min(workflow.cores, PROCESSORS)
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
 if "DVC_STAGE" in os.environ:

@@ -8,6 +8,7 @@ OUTPUTS:
     results/figures/aviary.png       a contact sheet of it (draw_aviary)
     data/summaries/corpus/           the corpus in canonical form (import_corpus)
     data/summaries/images/<split>.h5 crops by the boxes (crop_images)
+    results/summaries/images/<split>.csv  images that could not be used, and why
     models/summaries/classifier.safetensors, results/summaries/training.json, .csv   (train_classifier)
     data/summaries/activations/<split>.h5   pooled activations and logits (read_activations)
     data/summaries/attributes.h5, results/summaries/attributes.csv, results/figures/attributes.png
@@ -78,6 +79,7 @@ rule crop_images:
         images=RENDERED["summaries"],
     output:
         crops="data/summaries/images/{split}.h5",
+        report="results/summaries/images/{split}.csv",
     log:
         "logs/crop_images/{split}.log",
     benchmark:

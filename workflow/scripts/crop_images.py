@@ -8,5 +8,6 @@ with rule(snakemake) as settings:
         Path(snakemake.input.corpus[0]).parent,
         snakemake.wildcards.split,
         snakemake.output.crops,
+        report=snakemake.output.report,
         **settings["crop"],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 
 import torch
@@ -14,19 +15,26 @@ from seewhy.memory import check_memory, is_out_of_memory
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
-def choose_device(device: str) -> torch.device:
+def choose_device(device: str | torch.device) -> torch.device:
     """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
 
     Raises:
-        InputError: another name, or CUDA where torch sees none.
+        InputError: another name, or a CUDA device that torch does not see.
     """
+    device = str(device)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.split(":")[0] not in ("cpu", "cuda"):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", device):
         raise InputError(f"device: {device!r} is not one of auto, cpu, cuda")
-    if device.startswith("cuda") and not torch.cuda.is_available():
+    if device != "cpu" and not torch.cuda.is_available():
         raise InputError("device: cuda, but torch sees no CUDA device here; set it to auto or cpu")
-    return torch.device(device)
+    found = torch.device(device)
+    if (found.index or 0) >= max(1, torch.cuda.device_count()):
+        raise InputError(
+            f"device: {device}, but torch sees {torch.cuda.device_count()} CUDA devices here, from "
+            "cuda:0 on"
+        )
+    return found
 
 
 def check_network(

@@ -18,7 +18,9 @@ from typing import Any
 
 from seewhy.errors import InputError
 from seewhy.memory import is_out_of_memory, readable, usable_memory
+from seewhy.own_source import require_package
 from seewhy.processes import end_with_parent, sole_writer
+from seewhy.processors import usable_processors
 
 
 @contextlib.contextmanager
@@ -26,7 +28,8 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
     """Set up logging and threads for one job, keep others off its outputs, yield its settings.
 
     Args:
-        snakemake: the object that Snakemake puts into a script's namespace.
+        snakemake: the object that Snakemake puts into a script's namespace. Its `threads` become no
+            more than the processors that this process may use.
 
     Yields:
         ``{name: value}`` of the rule's ``params``, each decoded from JSON, and `resume`, the folder
@@ -47,9 +50,11 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
     logging.getLogger("gensim").setLevel(logging.WARNING)
     log = logging.getLogger("seewhy")
+    snakemake.threads = min(snakemake.threads, usable_processors())
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(snakemake.threads)
     try:
+        require_package(Path(snakemake.scriptdir).parent / "src" / "seewhy")
         settings = {name: json.loads(value) for name, value in snakemake.params.items()}
         end_with_parent()
         with sole_writer(snakemake.output[0], Path(".resume", "locks")):

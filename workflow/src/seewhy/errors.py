@@ -61,6 +61,13 @@ def none_such(name: object, known: Iterable[object]) -> str:
     return f"{name!r} is not one of {shown}{hint}"
 
 
+def as_whole(value: object) -> int | None:
+    """A whole number as int, Python's, NumPy's or a tensor's; None for all else, a bool too."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+
+
 @contextlib.contextmanager
 def explain_write_errors(path: str | Path) -> Iterator[None]:
     """Turn a full or read-only disk into an `InputError` that names `path`.

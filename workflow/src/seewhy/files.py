@@ -6,13 +6,16 @@ killed or failed job never leaves half a file under the real name.
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +193,41 @@ def read_json(path: str | Path) -> Any:
     return read_json_text(
         path, missing="run the rule that makes it", remedy=make_again(path), finite=False
     )
+
+
+def regular_file_problem(path: str | Path) -> tuple[str, str] | None:
+    """Why a file of a user's cannot be read, as a status word and a reason; None: it can.
+
+    The word is ``missing``, ``empty`` or ``unreadable``. A pipe is no file: opening one would wait
+    for its writer.
+    """
+    try:
+        about = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing", "no such file"
+    except (OSError, ValueError) as error:
+        return "unreadable", getattr(error, "strerror", None) or str(error)
+    if not stat.S_ISREG(about.st_mode):
+        return "unreadable", "not a file"
+    if about.st_size == 0:
+        return "empty", "the file has 0 bytes"
+    if not os.access(path, os.R_OK):
+        return "unreadable", os.strerror(errno.EACCES)
+    return None
+
+
+def summarise_problems(problems: Iterable[tuple[str, str, str]], *, most: int = 3) -> str:
+    """A line about files that cannot be used: how many of each status, and the first of them.
+
+    Args:
+        problems: name, status and reason of each.
+        most: how many of them are named.
+    """
+    problems = list(problems)
+    counts = collections.Counter(status for _, status, _ in problems)
+    first = "; ".join(f"{name} ({status}: {reason})" for name, status, reason in problems[:most])
+    more = f"; and {len(problems) - most} more" if len(problems) > most else ""
+    return f"{', '.join(f'{n} {status}' for status, n in counts.most_common())}: {first}{more}"
 
 
 def input_stamp(path: str | Path) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, table_parts
 from seewhy.errors import InputError
-from seewhy.files import input_stamp, whole_file
+from seewhy.files import input_stamp, summarise_problems, whole_file
 from seewhy.memory import check_memory
 from seewhy.progress import progress
 from seewhy.shards import Shard
@@ -28,6 +28,7 @@ from seewhy.video.resumable import ResumableRows
 
 log = logging.getLogger(__name__)
 
+_LOGGED = 1000
 REPORT_COLUMNS = ("clip", "video", "status", "reason")
 
 
@@ -69,7 +70,8 @@ def sample_frames(
         report: a CSV file ``clip,video,status,reason`` with a line for each clip that has a
             problem. `status` is ``missing``, ``empty``, ``unreadable``, ``truncated`` or
             ``outside`` (`seewhy.video.VideoProblem`) where the clip was left out of `output`, and
-            ``patched`` where it is used though at most a tenth of it could not be decoded.
+            ``patched`` where it is used though at most a tenth of it is missing or could not be
+            decoded.
         split: ``train``, ``val`` or ``test``.
         n: frames a clip.
         size: side of the square frames in pixels.
@@ -119,7 +121,7 @@ def sample_frames(
                 else:
                     frames = np.zeros((n, size, size, 3), np.uint8)
                     frames[: len(clip.frames)] = clip.frames
-                    note = ("patched", f"{clip.lost} pieces could not be decoded; the rest is used")
+                    note = ("patched", f"{clip.remark}; the rest is used")
                     rows.write(
                         row,
                         frames=frames,
@@ -130,18 +132,16 @@ def sample_frames(
                     )
                 bar.update()
         write_report(report, entries, rows.problems)
+        if len(rows.left_out) == len(entries) and not shard:
+            raise InputError(
+                f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can "
+                f"be used: {explain_problems(entries, rows.problems)}"
+            )
         if rows.left_out:
             log.warning(
                 "%d of %d clips of %s left out; %s names them and says why",
                 len(rows.left_out), len(entries), split, report,
             )  # fmt: skip
-        if len(rows.left_out) == len(entries) and not shard:
-            status, reason = rows.problems[0]
-            raise InputError(
-                f"{corpus_folder}/clips.csv: none of the {len(entries)} clips of split {split} can "
-                f"be used, the first ({entries[0].video}) because it is {status} ({reason}); see "
-                f"{report}"
-            )
         rows.finish()
 
 
@@ -209,6 +209,16 @@ def _decoded(
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def explain_problems(entries: Sequence[Entry], problems: Mapping[int, tuple[str, str]]) -> str:
+    """A line on clips (by row) that cannot be used, for a message: no output lasts when a job
+    fails, a report neither. All of them go to the log, up to a thousand.
+    """
+    listed = [(entries[row].video, *problems[row]) for row in sorted(problems)]
+    for name, status, reason in listed[:_LOGGED]:
+        log.info("%s: %s: %s", name, status, reason)
+    return summarise_problems(listed)
 
 
 def write_report(

@@ -15,12 +15,15 @@ from pathlib import Path
 import seewhy
 
 ROOT = Path(seewhy.__file__).parent
-# Modules that cannot change what a rule writes, only what it says while it runs, and when it ends.
+# Modules that cannot change what a rule writes, only whether and on how many threads it runs, what
+# it says meanwhile, and when it ends.
 _SAYING = {
     "entry.py",
     "errors.py",
     "memory.py",
+    "own_source.py",
     "processes.py",
+    "processors.py",
     "progress.py",
     "regular_files.py",
 }

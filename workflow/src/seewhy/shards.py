@@ -7,6 +7,7 @@ gathered file has the very bytes of the one that a single job writes.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import open_hdf5, summarise_problems, whole_file
 from seewhy.readable import make_again
 from seewhy.video.resumable import create_rows, reserve_room, write_at
 
@@ -53,13 +54,16 @@ def shard_of(wildcards: Any) -> Shard | None:
     return None if name is None else Shard.parse(name)
 
 
-def gather_rows(shards: Sequence[str | Path], output: str | Path) -> None:
+def gather_rows(
+    shards: Sequence[str | Path], output: str | Path, *, reports: Sequence[str | Path] = ()
+) -> None:
     """Put the files of all shards together, block by block.
 
     Args:
         shards: files of `seewhy.video.resumable.ResumableRows`, in order.
         output: their rows, one file's after the other's, as ``ResumableRows`` would have written
             them at once.
+        reports: of the shards (`seewhy.frames.sample_frames`), to say why there is no row.
 
     Raises:
         InputError: a file is missing or damaged, or was made with other settings than the first;
@@ -79,9 +83,12 @@ def gather_rows(shards: Sequence[str | Path], output: str | Path) -> None:
             first = form
             keys += file["clip"].asstr()[:].tolist()
     if not keys:
+        why = summarise_problems(
+            (row["video"], row["status"], row["reason"]) for row in _lines(reports)
+        )
         raise InputError(
-            f"{output}: none of the {len(shards)} shards has a clip that can be used; the reports "
-            "of the frames say why"
+            f"{output}: none of the {len(shards)} shards has a clip that can be used"
+            + (f": {why}" if reports else "")
         )
     with whole_file(output) as temporary:
         at = create_rows(temporary, keys, fields, attributes)
@@ -103,6 +110,12 @@ def gather_reports(reports: Sequence[str | Path], output: str | Path) -> None:
         lines += own if not lines else own[1:]
     with whole_file(output) as temporary:
         temporary.write_text("".join(lines), "utf-8")
+
+
+def _lines(reports: Sequence[str | Path]) -> Iterator[dict[str, str]]:
+    for path in reports:
+        with open(path, newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
 
 
 def _form(file: h5py.File) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype]], dict[str, Any]]:

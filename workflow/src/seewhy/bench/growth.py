@@ -25,6 +25,7 @@ from seewhy.backbones import FEATURES, load_backbone
 from seewhy.corpora.importing import import_corpus
 from seewhy.features import extract_features
 from seewhy.frames import sample_frames
+from seewhy.processors import usable_processors
 from seewhy.shards import Shard, gather_rows
 from seewhy.video.resumable import create_rows
 from seewhy.worlds.pool import in_order
@@ -65,7 +66,7 @@ def bench_growth(root: str | Path, *, scales: Sequence[int] = (1, 10, 100)) -> d
             shutil.rmtree(run)
     return {
         "what": "steps on corpora of several times the default's clips, a shard's clips the same",
-        "cores": os.cpu_count(),
+        "cores": usable_processors(),
         "frames": FRAMES,
         "scales": rows,
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from seewhy.processors import usable_processors
 
 
 def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> dict[str, Any]:
@@ -31,12 +32,12 @@ def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> d
     Raises:
         subprocess.CalledProcessError: the workflow failed.
     """
-    cores = os.cpu_count() or 1
+    cores = usable_processors()
     root = Path(root).resolve()
     with tempfile.TemporaryDirectory() as folder:
         for file in root.glob("*.yaml"):  # params.yaml names corrections.yaml
             shutil.copy(file, folder)
-        command = [*_snakemake(root), "--snakefile", str(root / "Snakefile")]
+        command = [*snakemake_command(root), "--snakefile", str(root / "Snakefile")]
         command += ["--configfile", str(root / "params.yaml"), "--directory", folder]
         command += ["--cores", str(cores), "--benchmark-extended", target]
         if "--use-conda" in command:  # what is measured begins when the environments are there
@@ -65,7 +66,7 @@ def bench_workflow(root: str | Path, *, target: str = "results/table2.csv") -> d
     }
 
 
-def _snakemake(root: Path) -> list[str]:
+def snakemake_command(root: Path) -> list[str]:
     """How to start Snakemake as it was started for this job.
 
     Under ``--use-conda`` the job's own Python has none: what can be imported is the caller's.

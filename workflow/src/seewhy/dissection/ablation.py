@@ -26,10 +26,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seewhy.dissection.hooks import class_index, one_image, require_maps, seen, silenced
+from seewhy.dissection.hooks import (
+    class_index,
+    class_names,
+    one_image,
+    require_maps,
+    seen,
+    silenced,
+)
 from seewhy.dissection.paths import ConceptPath
-from seewhy.errors import InputError
-from seewhy.modes import evaluating
+from seewhy.errors import InputError, require_whole
+from seewhy.modes import explaining
+from seewhy.running import readable_input, require_finite
 from seewhy.scores.bootstrap import Interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 
@@ -117,9 +125,11 @@ def ablation_check(
         InputError: no such layer, unit or class; units named twice, or none; a layer that gives no
             maps; one class; fewer than one draw, or a pool with fewer units than are silenced.
     """
+    require_whole(1, batch=batch)
     image = one_image(image)
-    classes = list(getattr(network, "classes", ()) if classes is None else classes)
-    with evaluating(network):
+    classes = class_names(network, classes)
+    with explaining(network):
+        image = readable_input(network, image, "image")
         answer, (there,) = seen(network, image, [layer])
         if answer.shape[1] < 2:
             raise InputError("the network has one class; a margin needs at least two")
@@ -144,6 +154,7 @@ def ablation_check(
         kept = torch.ones(len(sets), len(activation), dtype=torch.bool)
         kept[torch.arange(len(sets))[:, None], torch.from_numpy(sets)] = False
         answers = silenced(network, image, layer, kept.to(image.device), batch=batch)
+        require_finite(answers, "answers of the network", "look at the weights")
     margin = float(_margins(answer, asked, other)[0])
     effects = margin - _margins(answers, asked, other)  # [1 + 2 draws]
     effect = float(effects[0])

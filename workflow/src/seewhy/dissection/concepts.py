@@ -8,7 +8,12 @@ A folder with
     label.csv      number,name,category,frequency,coverage,syns; category as `object(12);part(3)`
     category.csv   name,first,last,count,frequency
     c_<category>.csv   code,number,name,frequency,coverage
-    images/        the images and the masks, at the paths that index.csv gives
+    images/        the images and the masks, at the paths that index.csv gives; ih and iw are of
+                   the image as it is shown, upright (`seewhy.pictures`)
+
+A mask of one channel, or with a palette, holds the labels themselves (`seewhy.pictures.read_mask`).
+An image that cannot be used, or a mask of which cannot (missing, cut short, no picture), is left
+out and named in the log.
 
 One more column of index.csv, `group`, is ours and optional: images of a group (the frames of a
 clip) are drawn together when intervals are made. Without it, or where its cell is empty, an image
@@ -23,6 +28,7 @@ interpretability of deep visual representations. CVPR 2017, and its code's forma
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,14 +36,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.errors import InputError
-from seewhy.files import whole_folder
+from seewhy.files import summarise_problems, whole_folder
 from seewhy.number_text import numbers_of, shown, whole_number
-from seewhy.regular_files import check_regular
+from seewhy.pictures import (
+    PictureProblem,
+    check_picture,
+    read_mask,
+    read_picture,
+)
 from seewhy.table_paths import path_inside
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray
 SIZES = ("ih", "iw", "sh", "sw")
@@ -72,7 +85,8 @@ class ConceptSet:
         groups: [images] the number of each image's group.
 
     Raises:
-        InputError: a file or a column that is missing, or a number that makes no sense.
+        InputError: a table or a column that is missing, a number that makes no sense, or not one
+            image that can be used.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -106,11 +120,13 @@ class ConceptSet:
             for key in SIZES
         ]
         self._sizes = np.stack(sizes, 1)
+        if (index["image"] == "").any():
+            line = line_of(index, int((index["image"] == "").argmax()))
+            raise InputError(f"{self.folder / 'index.csv'}: line {line}: no image; name it")
+        usable = self._usable(index)
+        index, self._sizes = index[usable], self._sizes[usable]
         self.images: list[str] = index["image"].tolist()
         self._lines = [line_of(index, row) for row in range(len(index))]
-        if "" in self.images:
-            line = self._lines[self.images.index("")]
-            raise InputError(f"{self.folder / 'index.csv'}: line {line}: no image; name it")
         self._cells = {name: index[name].tolist() for name in self.categories}
         grouping = index.get("group", index["image"])
         self.groups = pd.factorize(grouping.where(grouping != "", index["image"]))[0]
@@ -134,7 +150,14 @@ class ConceptSet:
 
     def image(self, i: int) -> Array:
         """Image `i`: [ih, iw, 3] uint8."""
-        return read_picture(self._file(self.images[i], i))
+        path = self._file(self.images[i], self._lines[i])
+        image, said = read_picture(path), tuple(self._sizes[i, :2].tolist())
+        if image.shape[:2] != said and image.shape[1::-1] == said:
+            raise InputError(
+                f"{path}: is {image.shape[1]} x {image.shape[0]} pixels as it is shown, index.csv "
+                f"says {said[1]} x {said[0]}; its masks must be upright as well"
+            )
+        return image
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`; a number above those of label.csv is refused."""
@@ -147,21 +170,50 @@ class ConceptSet:
                     number = whole_number(item, where, most=LARGEST)
                     whole.append(self._known(number, self.folder / "index.csv"))
                     continue
-                path = self._file(item, i)
-                red, green = np.moveaxis(read_picture(path).astype(np.int32), 2, 0)[:2]
-                if red.shape != (height, width):
+                path = self._file(item, self._lines[i])
+                plane = read_mask(path)
+                if plane.shape != (height, width):
                     raise InputError(
-                        f"{path}: is {red.shape[1]} x {red.shape[0]} pixels, index.csv says "
+                        f"{path}: is {plane.shape[1]} x {plane.shape[0]} pixels, index.csv says "
                         f"{width} x {height}"
                     )
-                planes.append(red + 256 * green)
+                planes.append(plane)
                 self._known(int(planes[-1].max(initial=0)), path)
         empty = np.zeros((0, height, width), np.int32)
         return Labels(np.stack(planes) if planes else empty, tuple(dict.fromkeys(whole)))
 
-    def _file(self, name: str, i: int) -> Path:
-        where = f"{self.folder / 'index.csv'}: line {self._lines[i]}"
+    def _file(self, name: str, line: int) -> Path:
+        where = f"{self.folder / 'index.csv'}: line {line}"
         return path_inside(self.folder / "images", name, where=where)
+
+    def _usable(self, index: pd.DataFrame) -> Array:
+        """[images] whether each can be read, with its masks; those that cannot are logged."""
+        usable, sound, problems = np.ones(len(index), bool), set(), []
+        for row, (image, *cells) in enumerate(
+            index[["image", *self.categories]].itertuples(index=False)
+        ):
+            masks = (item for cell in cells for item in cell.split(";") if item)
+            for name in (image, *(mask for mask in masks if not _NUMBER.fullmatch(mask))):
+                if name in sound:
+                    continue
+                try:
+                    check_picture(self._file(name, line_of(index, row)))
+                except PictureProblem as problem:
+                    usable[row] = False
+                    problems.append((name, problem.status, problem.reason))
+                    break
+                sound.add(name)
+        if problems and not usable.any():
+            raise InputError(
+                f"{self.folder / 'index.csv'}: none of the {len(index)} images can be used: "
+                f"{summarise_problems(problems)}"
+            )
+        if problems:
+            log.warning(
+                "%s: %d of %d images left out: %s",
+                self.folder, len(problems), len(index), summarise_problems(problems),
+            )  # fmt: skip
+        return usable
 
     def _known(self, number: int, path: Path) -> int:
         if number >= len(self.names):
@@ -351,22 +403,6 @@ def _write_picture(path: Path, rgb: Array) -> None:
     if path.exists():
         raise InputError(f"{path.stem}: there is an image or a mask of that name")
     Image.fromarray(rgb).save(path, compress_level=1)
-
-
-def read_picture(path: Path) -> Array:
-    """An image file as [h, w, 3] uint8.
-
-    Raises:
-        InputError: missing, cut short or no image.
-    """
-    check_regular(path)
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such image, though it is listed") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path}: not a whole image ({error}); get it again") from None
 
 
 def _read(path: Path, needs: Sequence[str]) -> pd.DataFrame:

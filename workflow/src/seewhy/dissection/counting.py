@@ -23,7 +23,6 @@ pixels, exactly. The labels of a pixel are listed once for all units.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -35,6 +34,7 @@ from numba import njit
 from seewhy.dissection.concepts import LARGEST, Labels
 from seewhy.dissection.upsampling import Axis
 from seewhy.errors import InputError
+from seewhy.processors import usable_processors
 
 Array = np.ndarray
 SEMANTICS = ("netdissect", "lite")
@@ -132,7 +132,7 @@ class Counter:
         groups: of images, for intervals.
         semantics: one of `SEMANTICS`.
         pixels: of all masks, if known: where int32 holds them, counts take half the memory.
-        workers: threads, which share the units; None: as many as there are cores.
+        workers: threads, which share the units; None: one a processor that this process may use.
 
     Attributes:
         counts: so far.
@@ -159,7 +159,7 @@ class Counter:
         self._category = np.ascontiguousarray(category, np.int64)
         self._lite = semantics == "lite"
         self.counts = Counts.zeros(groups, len(thresholds), len(category), categories, pixels)
-        self._workers = max(1, workers or os.cpu_count() or 1)
+        self._workers = max(1, workers or usable_processors())
         bounds = np.linspace(0, len(thresholds), self._workers + 1).astype(int)
         self._shares = [slice(a, b) for a, b in pairwise(bounds.tolist()) if b > a]
         self._pool = ThreadPoolExecutor(self._workers)

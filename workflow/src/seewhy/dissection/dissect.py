@@ -17,7 +17,6 @@ once, and in a batch of b images map i meets the labels of image i + r, for r = 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
@@ -38,7 +37,7 @@ from seewhy.device import choose_device
 from seewhy.dissection.compositions import Compositions, Pairs, labels_within
 from seewhy.dissection.counting import SEMANTICS, Counter, Counts, Listed, list_labels
 from seewhy.dissection.curves import Curves, Sample
-from seewhy.dissection.layers import Reached, outputs_of
+from seewhy.dissection.layers import LayerReader
 from seewhy.dissection.moments import Moments
 from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
@@ -49,9 +48,10 @@ from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.hdf5_files import explained_form
 from seewhy.memory import check_memory
-from seewhy.modes import evaluating
+from seewhy.modes import placed
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
+from seewhy.running import as_tensor, require_weights
 
 Array = np.ndarray
 Prepare = Callable[[Array], Tensor]
@@ -205,7 +205,8 @@ def dissect_layer(
 
     Args:
         network: left as it is.
-        layer: name of a module whose output is [n, units, h, w].
+        layer: name of a module whose output is [n, units, h, w] (`seewhy.hooking`: also how a call
+            of a module that runs several times is named, and maps with their units last).
         concepts: the concept set.
         how: settings.
         prepare: makes the network's input of images [n, h, w, 3] uint8; by default float32
@@ -218,15 +219,16 @@ def dissect_layer(
         resume: folder for unfinished work, taken up after a kill; None: beside `output`.
 
     Raises:
-        InputError: an unknown layer, or one that a forward pass does not reach; no images, or no
-            more than rounds of the null; images of different sizes in one batch; NaN among the
-            activations.
+        InputError: an unknown layer, one that a forward pass does not reach or that runs several
+            times; no images, or no more than rounds of the null; images of different sizes in one
+            batch, or that the network cannot read; activations that are not finite.
     """
     how = how or How()
     if not len(concepts):
         raise InputError("the concept set has no images")
     if how.nulls >= len(concepts):
         raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
+    require_weights(network)
     prepare = prepare or Scaling()
     at_once = min(how.batch, len(concepts))
     check_memory(
@@ -333,34 +335,27 @@ class _Passes:
         bar = progress(
             what=f"dissecting {self._layer}", total=2 * half, unit="batch", initial=self._done
         )
-        network = self._network
-        before = next(network.parameters(), torch.zeros(0)).device
-        network.to(self._device)
-        try:
-            with (
-                bar, evaluating(network), torch.inference_mode(),
-                outputs_of(network, [self._layer], stop=True) as found,
-            ):  # fmt: skip
-                for images, batch, listed in self._read(self._done):
-                    given = self._prepare(images)
-                    with contextlib.suppress(Reached):
-                        network(given.to(self._device))
-                    if self._layer not in found:
-                        raise InputError(f"layer {self._layer!r} does not run in a forward pass")
-                    maps = found.pop(self._layer).float().cpu().contiguous()
-                    if torch.isnan(maps).any():
-                        raise InputError(f"layer {self._layer!r} gives NaN; look at the weights")
-                    if self._done < half:
-                        self._measure(maps, batch)
-                    else:
-                        self._count(maps.numpy(), batch, listed, field, tuple(given.shape[2:]))
-                    self._done += 1
-                    bar.update()
-                    if time.monotonic() - saved > _SAVE_SECONDS:
-                        save()
-                        saved = time.monotonic()
-        finally:
-            network.to(before)
+        read = LayerReader(self._network, [self._layer], stop=True)
+        with bar, placed(self._network, self._device):
+            for images, batch, listed in self._read(self._done):
+                given = as_tensor(self._prepare(images), "what prepare gives")
+                if len(given) != len(images):
+                    raise InputError(
+                        f"prepare gives {len(given)} inputs for {len(images)} images; give one each"
+                    )
+                maps = read(given)[0][self._layer].float().cpu().contiguous()
+                if not torch.isfinite(maps).all():
+                    kind = "NaN" if torch.isnan(maps).any() else "infinite values"
+                    raise InputError(f"layer {self._layer!r} gives {kind}; look at the weights")
+                if self._done < half:
+                    self._measure(maps, batch)
+                else:
+                    self._count(maps.numpy(), batch, listed, field, tuple(given.shape[2:]))
+                self._done += 1
+                bar.update()
+                if time.monotonic() - saved > _SAVE_SECONDS:
+                    save()
+                    saved = time.monotonic()
         return self._result()
 
     def _read(self, done: int) -> Iterator[tuple[Array, Array, list[Listed]]]:

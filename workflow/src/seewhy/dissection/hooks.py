@@ -1,6 +1,6 @@
 """Layers of a network by name, what they gave for an image, and its answer with units silenced.
 
-    with evaluating(network):  # seewhy.modes
+    with explaining(network):  # seewhy.modes
         answer, (maps,) = seen(network, image, ["layer4"])   # maps.output [1, c, h, w]
         without = silenced(network, image, "layer4", kept)   # [draws, classes]
 
@@ -9,16 +9,16 @@ Nothing stays behind: hooks are removed, after an error too.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, as_whole
+from seewhy.hooking import LayerOutputs, edited, find_layer, unwrapped
+from seewhy.running import as_tensor, require_finite, run
 
 
 class Seen(NamedTuple):
@@ -34,17 +34,12 @@ class Seen(NamedTuple):
 
 
 def named_layer(network: nn.Module, name: str) -> nn.Module:
-    """The layer of that name, as ``network.named_modules()`` has it.
+    """The layer of that name (`seewhy.hooking`).
 
     Raises:
         InputError: there is none; the line has the nearest names.
     """
-    layers = dict(network.named_modules())
-    if name and name in layers:
-        return layers[name]
-    top = [child for child, _ in network.named_children()]
-    near = difflib.get_close_matches(str(name), [n for n in layers if n], n=3, cutoff=0.5) or top
-    raise InputError(f"layer {name!r} is not in the network; give one such as {', '.join(near)}")
+    return find_layer(network, name).module
 
 
 def linear_layer(network: nn.Module, name: str) -> nn.Linear:
@@ -53,7 +48,7 @@ def linear_layer(network: nn.Module, name: str) -> nn.Linear:
     Raises:
         InputError: there is none, or it is of another kind; the line has those there are.
     """
-    layer = named_layer(network, name)
+    layer = unwrapped(named_layer(network, name))
     if not isinstance(layer, nn.Linear):
         found = [n for n, m in network.named_modules() if isinstance(m, nn.Linear)]
         remedy = f"give one such as {', '.join(found[-3:])}" if found else "the network has none"
@@ -67,6 +62,7 @@ def one_image(image: Tensor) -> Tensor:
     Raises:
         InputError: of another shape, not of floating point, or with values that are not finite.
     """
+    image = as_tensor(image, "image")
     shape = list(image.shape)
     if image.ndim == 3:
         image = image[None]
@@ -75,9 +71,19 @@ def one_image(image: Tensor) -> Tensor:
             f"image {shape} of {image.dtype} is not one image [c, h, w] of floating point; "
             "give it as the network reads it"
         )
-    if not torch.isfinite(image).all():
-        raise InputError(f"image {shape} has values that are not finite; mend what wrote them")
-    return image
+    if not image.numel():
+        raise InputError(f"image {shape} has no pixels; give one that has")
+    return require_finite(image, "image")
+
+
+def class_names(network: nn.Module, given: Sequence[str] | None = None) -> list[str]:
+    """Names of a network's classes: those given, or else its attribute ``classes``, if that is a
+    list.
+    """
+    if given is not None:
+        return list(given)
+    own = getattr(unwrapped(network), "classes", ())
+    return [str(name) for name in own] if isinstance(own, (list, tuple)) else []
 
 
 def class_index(class_: int | str, count: int, classes: Sequence[str] = ()) -> int:
@@ -94,16 +100,18 @@ def class_index(class_: int | str, count: int, classes: Sequence[str] = ()) -> i
         near = difflib.get_close_matches(class_, classes, n=3) or list(classes)[:5]
         remedy = f"give one such as {', '.join(near)}" if near else "give its number, or `classes`"
         raise InputError(f"class {class_!r} is not one of the network's {count}; {remedy}")
-    if not 0 <= int(class_) < count:
-        raise InputError(f"class {class_} is not one of 0 … {count - 1}")
-    return int(class_)
+    number = as_whole(class_)
+    if number is None or not 0 <= number < count:
+        wrong = repr(class_) if number is None else number
+        raise InputError(f"class {wrong} is not one of 0 … {count - 1}")
+    return number
 
 
 def seen(network: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[Tensor, list[Seen]]:
     """The network's answer for an image, and what some layers read and gave.
 
     Args:
-        network: within `seewhy.modes.evaluating`.
+        network: within `seewhy.modes.explaining`.
         image: ``[1, c, h, w]``.
         names: of layers.
 
@@ -111,32 +119,17 @@ def seen(network: nn.Module, image: Tensor, names: Sequence[str]) -> tuple[Tenso
         ``[1, classes]``, and one of each layer.
 
     Raises:
-        InputError: no such layer, one that does not run exactly once, or an answer of another form.
+        InputError: no such layer, one that does not run or runs several times (`seewhy.hooking`),
+            or an answer of another form.
     """
-    given: dict[str, list[Tensor]] = {name: [] for name in names}
-    outputs: dict[str, list[Tensor]] = {name: [] for name in names}
-
-    def before(_: nn.Module, inputs: tuple, *, name: str) -> None:
-        given[name].append(inputs[0].clone())
-
-    def after(_: nn.Module, __: tuple, output: object, *, name: str) -> None:
-        outputs[name].append(_one_tensor(output, name).clone())
-
-    with contextlib.ExitStack() as hooks:
-        for name in outputs:
-            layer = named_layer(network, name)
-            hooks.enter_context(layer.register_forward_pre_hook(partial(before, name=name)))
-            hooks.enter_context(layer.register_forward_hook(partial(after, name=name)))
-        answer = network(image)
-    for name, times in outputs.items():
-        if len(times) != 1:
-            raise InputError(
-                f"layer {name!r} runs {len(times)} times for an image, not once; give another"
-            )
+    layers = LayerOutputs(network, names, inputs=True)
+    with layers.recording() as found:
+        answer = run(layers.network, image)
     if not isinstance(answer, Tensor) or answer.ndim != 2 or len(answer) != 1:
         form = list(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
         raise InputError(f"the network answers {form} to one image; give one with [n, classes]")
-    return answer, [Seen(given[name][0], outputs[name][0]) for name in names]
+    require_finite(answer, "answer of the network", "look at its weights")
+    return answer, [Seen(layers.given[name], found[name]) for name in names]
 
 
 def require_maps(maps: Tensor, name: str) -> Tensor:
@@ -162,7 +155,7 @@ def silenced(
     copies of the layer's maps as there are draws.
 
     Args:
-        network: within `seewhy.modes.evaluating`.
+        network: within `seewhy.modes.explaining`.
         image: ``[1, c, h, w]``.
         name: of a layer that gives maps.
         kept: which of its units stay, bool ``[draws, units]``.
@@ -174,24 +167,21 @@ def silenced(
     Raises:
         InputError: no such layer, or one that does not give maps of so many units.
     """
-    layer = named_layer(network, name)
     answers = []
     for some in kept.split(batch):
 
-        def silence(_: nn.Module, __: tuple, output: Tensor, some: Tensor = some) -> Tensor:
-            maps = require_maps(_one_tensor(output, name), name)
+        def silence(output: Tensor, some: Tensor = some) -> Tensor:
+            maps = require_maps(output, name)
             if maps.shape[1] != some.shape[1]:
                 raise InputError(f"layer {name!r} has {maps.shape[1]} units, not {some.shape[1]}")
             return maps * some.to(maps)[:, :, None, None]  # [draws, units, h, w]
 
-        with layer.register_forward_hook(silence):
-            answers.append(network(image))
+        with edited(network, name, silence):
+            answer = run(unwrapped(network), image)
+        if not isinstance(answer, Tensor) or len(answer) != len(some):
+            raise InputError(
+                f"the network gives another number of answers than {len(some)} from layer {name!r} "
+                "on; give a layer above which images pass one by one"
+            )
+        answers.append(answer)
     return torch.cat(answers)
-
-
-def _one_tensor(output: object, name: str) -> Tensor:
-    if not isinstance(output, Tensor):
-        raise InputError(
-            f"layer {name!r} gives {type(output).__name__}, not one tensor; give a layer inside it"
-        )
-    return output

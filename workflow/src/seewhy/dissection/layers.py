@@ -1,8 +1,10 @@
 """The output of any layer of any network, by the layer's name, with the network left as it was.
 
-with outputs_of(network, ["layer3", "layer4"]) as found:
-    network(images)
-found["layer4"]  # [n, units, h, w]
+    read = LayerReader(network, ["layer3", "layer4"])
+    maps, answer = read(images)
+    maps["layer4"]  # [n, units, h, w]
+
+How layers are named: `seewhy.hooking`.
 """
 
 from __future__ import annotations
@@ -14,61 +16,96 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from seewhy.dissection.hooks import named_layer
 from seewhy.errors import InputError
+from seewhy.hooking import LayerOutputs, Reached
+from seewhy.modes import evaluating
+from seewhy.running import NetworkError, readable_input, require_weights, run
 
 RANDOM = "random-"
 """Prefix of the names of networks that `randomised` made."""
 
 
-class Reached(Exception):
-    """All layers that were asked for have run."""
+class LayerReader:
+    """Reads what layers give for batches of images.
+
+    Args:
+        network: left as it was, on the device where it is.
+        names: of its layers.
+        stop: run no further than is needed, but for the first batch, which tells how often each
+            layer runs.
+
+    Raises:
+        InputError: no such layer, or weights that have no values yet.
+    """
+
+    def __init__(self, network: nn.Module, names: Sequence[str], *, stop: bool = False) -> None:
+        require_weights(network)
+        self._layers = LayerOutputs(network, names, stop=stop, edit=_as_maps)
+
+    def __call__(self, images: Tensor) -> tuple[dict[str, Tensor], object]:
+        """Run a batch in evaluation mode, without gradients.
+
+        Args:
+            images: ``[n, …]``, as the network takes them; brought to its device and precision.
+
+        Returns:
+            The layers' outputs by the names that were asked for, each ``[n, units, h, w]``, those
+            of a linear layer maps of one cell; and what the network answers, None where it stopped.
+
+        Raises:
+            InputError: images that the network cannot read; a layer that does not run, runs several
+                times, gives something else than maps, or none for each image.
+        """
+        network = self._layers.network
+        with (
+            evaluating(network), torch.inference_mode(False), torch.no_grad(),
+            self._layers.recording() as found,
+        ):  # fmt: skip
+            images = readable_input(network, images, "input of the network")
+            try:
+                answer = run(network, images)
+            except Reached:
+                answer = None
+            except NetworkError:
+                if not self._layers.reached(found):
+                    raise
+                answer = None  # what stands above the layers is not needed
+        for name, maps in found.items():
+            if len(maps) != len(images):
+                raise InputError(
+                    f"layer {name!r} gives {len(maps)} maps for {len(images)} images; give a layer "
+                    "that gives one for each"
+                )
+        return dict(found), answer
 
 
 @contextlib.contextmanager
-def outputs_of(
-    network: nn.Module, names: Sequence[str], *, stop: bool = False
-) -> Iterator[dict[str, Tensor]]:
+def outputs_of(network: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
     """Keep the outputs of layers at each forward pass within the block.
 
     Args:
         network: left as it was afterwards.
         names: of its layers.
-        stop: end the pass with `Reached` once all of them have run: nothing above is needed.
 
     Yields:
-        The last output of each layer, once it has run: [n, units, h, w]; the activations of a
-        linear layer, [n, units], become maps of one cell.
+        The output of each layer in the last pass, once it has run: [n, units, h, w]; the
+        activations of a linear layer, [n, units], become maps of one cell.
 
     Raises:
-        InputError: an unknown name; an output of another form.
+        InputError: as `LayerReader`.
     """
-    found: dict[str, Tensor] = {}
-    reached: set[str] = set()
-
-    def keep(name: str):
-        def hook(module: nn.Module, given: object, output: object) -> None:
-            if not isinstance(output, Tensor) or output.dim() not in (2, 4):
-                form = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-                raise InputError(
-                    f"layer {name!r} gives {form}; a dissection needs feature maps [n, units, h, w]"
-                )
-            # A copy: a layer in place after this one would change it.
-            maps = output.detach().clone()
-            found[name] = maps if maps.dim() == 4 else maps[..., None, None]
-            reached.add(name)
-            if stop and reached == set(names):
-                reached.clear()
-                raise Reached
-
-        return hook
-
-    handles = [named_layer(network, name).register_forward_hook(keep(name)) for name in names]
-    try:
+    with LayerOutputs(network, names, edit=_as_maps).recording() as found:
         yield found
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def _as_maps(output: Tensor, name: str) -> Tensor:
+    """``[n, units, h, w]``, of that or of ``[n, units]``."""
+    if output.dim() not in (2, 4):
+        raise InputError(
+            f"layer {name!r} gives {list(output.shape)}; a dissection needs feature maps "
+            "[n, units, h, w]"
+        )
+    return output if output.dim() == 4 else output[..., None, None]
 
 
 def randomised(network: nn.Module, images: Tensor, *, seed: int = 0) -> nn.Module:

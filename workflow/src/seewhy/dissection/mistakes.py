@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 
 from seewhy.dissection.ablation import ablate_path, summarise_ablations
-from seewhy.dissection.concepts import read_picture
 from seewhy.dissection.dissect import read_dissection
 from seewhy.dissection.networks import Opened
 from seewhy.dissection.path_figure import draw_paths
@@ -29,7 +28,9 @@ from seewhy.dissection.run import open_model
 from seewhy.dissection.tables import names_of
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
+from seewhy.pictures import read_picture
 from seewhy.progress import progress
+from seewhy.running import readable_input, require_finite, run
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.table_numbers import number_format
 
@@ -88,7 +89,18 @@ def _answers(opened: Opened, file: h5py.File) -> Array:
         firsts = range(0, len(file["image"]), _BATCH)
         for first in progress(firsts, what="looking for mistakes", unit="batch"):
             images = opened.prepare(file["image"][first : first + _BATCH])
-            said.append(opened.network(images).argmax(1).numpy())
+            images = readable_input(opened.network, images, "input of the network")
+            answer = run(opened.network, images)
+            if not isinstance(answer, torch.Tensor) or answer.ndim != 2:
+                form = (
+                    list(answer.shape)
+                    if isinstance(answer, torch.Tensor)
+                    else type(answer).__name__
+                )
+                raise InputError(
+                    f"the network answers {form} to images; give one with [n, classes]"
+                )
+            said.append(require_finite(answer, "answers of the network").argmax(1).cpu().numpy())
     return np.concatenate(said)
 
 

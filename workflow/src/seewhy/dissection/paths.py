@@ -41,6 +41,7 @@ from torch.nn import functional
 from seewhy.dissection.hooks import (
     Seen,
     class_index,
+    class_names,
     linear_layer,
     named_layer,
     one_image,
@@ -54,7 +55,8 @@ from seewhy.dissection.relations import (
     unit_to_unit,
 )
 from seewhy.errors import InputError
-from seewhy.modes import evaluating
+from seewhy.modes import explaining
+from seewhy.running import apart, readable_input, tolerance
 
 Concept = tuple[str, str, float]  # its name, its category, the unit's IoU with it
 Names = Mapping[str, Mapping[int, Concept]]
@@ -229,10 +231,11 @@ def explain_decision(
     """
     image = one_image(image)
     head = linear_layer(network, linear)
-    classes = list(getattr(network, "classes", ()) if classes is None else classes)
-    with evaluating(network):
+    classes = class_names(network, classes)
+    with explaining(network):
+        image = readable_input(network, image, "image")
         answer, (before, last, read) = seen(network, image, [*blocks, linear])
-    _require_chain(before, last, read, answer, blocks, linear)
+        _require_chain(network, before, last, read, answer, blocks, linear)
     logits = read.output[0].double().cpu()
     predicted = int(logits.argmax())
     asked = class_index(predicted if class_ is None else class_, len(logits), classes)
@@ -341,17 +344,30 @@ def _class_name(class_: int, classes: Sequence[str]) -> str:
 
 
 def _require_chain(
-    before: Seen, last: Seen, read: Seen, answer: Tensor, blocks: tuple[str, str], linear: str
+    network: nn.Module,
+    before: Seen,
+    last: Seen,
+    read: Seen,
+    answer: Tensor,
+    blocks: tuple[str, str],
+    linear: str,
 ) -> None:
     """Last block, its spatial means, the linear layer, and nothing behind it."""
-    require_follows(before, last, blocks)
+    require_follows(network, before, last, blocks)
     means = last.output.mean(dim=(2, 3))
-    if read.given.shape != means.shape or not torch.allclose(
-        read.given, means, rtol=1e-3, atol=1e-4 * float(means.abs().max())
-    ):
+    if not apart(read.given, means) <= tolerance(means.dtype):
         raise InputError(
             f"layer {linear!r} reads {list(read.given.shape)}, which are not the spatial means of "
             f"the maps of {blocks[1]!r}; a path needs global average pooling between the two"
+        )
+    head = linear_layer(network, linear)
+    if not apart(functional.linear(read.given, head.weight, head.bias), read.output) <= tolerance(
+        read.output.dtype
+    ):
+        raise InputError(
+            f"layer {linear!r} gives something else than its weights times what it reads, plus its "
+            f"biases ({type(head).__name__} has a forward or hooks of its own); a path needs a "
+            "plain linear layer"
         )
     if answer.shape != read.output.shape or not torch.equal(answer, read.output):
         raise InputError(

@@ -15,6 +15,7 @@ make of it (`seewhy.dissection.regions`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,15 @@ import numpy as np
 import pandas as pd
 
 from seewhy.dissection.annotators import simulate_annotators
-from seewhy.dissection.concepts import ConceptWriter, read_picture
+from seewhy.dissection.concepts import ConceptWriter
 from seewhy.dissection.regions import image_masks
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, whole_file
+from seewhy.files import open_hdf5, summarise_problems, whole_file
+from seewhy.pictures import PictureProblem, read_picture
 from seewhy.progress import progress
 from seewhy.table_paths import path_inside
+
+log = logging.getLogger(__name__)
 
 Array = np.ndarray
 PIXEL_CATEGORIES = ("object", "part", "color", "texture")
@@ -143,13 +147,17 @@ def annotate_crops(
 def write_actions(images: str | Path, regions: pd.DataFrame, folder: str | Path) -> None:
     """Write the set *actions*: the images that have a verified region, with these regions.
 
+    An image of yours that cannot be used (missing, cut short, no picture) is left out and logged.
+    Boxes and sizes count pixels of the image as it is shown, upright.
+
     Args:
         images: file of crops, of whose odd clips the regions are; or a folder of images of yours.
         regions: of `seewhy.dissection.regions`.
         folder: where.
 
     Raises:
-        InputError: no regions, or regions of images that are not there or of another size.
+        InputError: no regions, regions of crops that are not there or of images of another size, or
+            no image that can be used.
     """
     masks = dict(image_masks(regions))
     if not masks:
@@ -161,8 +169,9 @@ def write_actions(images: str | Path, regions: pd.DataFrame, folder: str | Path)
             planes = [m.astype(int) * (1 + names.index(a)) for a, m in masks[name].items()]
             if planes[0].shape != image.shape[:2]:
                 raise InputError(
-                    f"action regions: image {name} has {image.shape[1]} x {image.shape[0]} pixels, "
-                    f"the annotators' sizes.csv says {planes[0].shape[1]} x {planes[0].shape[0]}"
+                    f"action regions: image {name} has {image.shape[1]} x {image.shape[0]} pixels "
+                    "as it is shown, the annotators' sizes.csv says "
+                    f" {planes[0].shape[1]} x {planes[0].shape[0]}"
                 )
             writer.add(
                 str(Path(name).with_suffix("")),
@@ -187,9 +196,26 @@ def _crops_of(crops: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Ar
 
 
 def _files_of(folder: str | Path, names: Iterable[str]) -> Iterator[tuple[str, Array, str]]:
-    for name in progress(sorted(names), what="reading images", unit="image"):
+    names = sorted(names)
+    problems = []
+    for name in progress(names, what="reading images", unit="image"):
         path = path_inside(folder, name, where="action regions: column image")
-        yield name, read_picture(path), ""
+        try:
+            image = read_picture(path)
+        except PictureProblem as problem:
+            problems.append((name, problem.status, problem.reason))
+            continue
+        yield name, image, ""
+    if problems and len(problems) == len(names):
+        raise InputError(
+            f"{folder}: none of the {len(names)} images with action regions can be used: "
+            f"{summarise_problems(problems)}"
+        )
+    if problems:
+        log.warning(
+            "%s: %d of %d images with action regions left out: %s",
+            folder, len(problems), len(names), summarise_problems(problems),
+        )  # fmt: skip
 
 
 def _half(file: h5py.File, odd: int) -> Array:

@@ -50,8 +50,16 @@ from seewhy.dissection.hooks import (
     require_maps,
     seen,
 )
-from seewhy.errors import InputError
-from seewhy.modes import evaluating
+from seewhy.errors import InputError, require_whole
+from seewhy.hooking import find_layer, unwrapped
+from seewhy.modes import explaining
+from seewhy.running import (
+    apart,
+    readable_input,
+    require_running_statistics,
+    run,
+    tolerance,
+)
 
 ZERO, KEPT = "zero", "kept"
 BIASES = (ZERO, KEPT)
@@ -154,16 +162,19 @@ def unit_to_unit(
     """
     if biases not in BIASES:
         raise InputError(f"biases {biases!r} is not one of {', '.join(BIASES)}")
-    _require_running_statistics(block)
-    zeroed = zeroed_biases(block) if biases == ZERO else {}
-    like = next((p for p in block.parameters() if p.is_floating_point()), torch.empty(0))
-
-    def means(x: Tensor) -> Tensor:
-        y = functional_call(block, zeroed, (x,))
-        return require_maps(y, type(block).__name__).mean(dim=(2, 3))
-
+    require_whole(1, batch=batch)
+    block = unwrapped(block)
+    require_running_statistics(block)
     effects = []
-    with evaluating(block):
+    with explaining(block):
+        zeroed = zeroed_biases(block) if biases == ZERO else {}
+        like = next((p for p in block.parameters() if p.is_floating_point()), torch.empty(0))
+
+        def means(x: Tensor) -> Tensor:
+            y = run(lambda x: functional_call(block, zeroed, (x,)), x, what=f"block {kind}")
+            return require_maps(y, kind).mean(dim=(2, 3))
+
+        kind = type(block).__name__
         rest = means(like.new_zeros(1, units, *size))  # f(0), [1, units of block b + 1]
         if biases == ZERO and rest.any():
             raise InputError(
@@ -200,9 +211,10 @@ def block_effects(
     Raises:
         InputError: as `unit_to_unit`, or blocks that do not follow each other.
     """
-    with evaluating(network):
-        _, (before, last) = seen(network, one_image(image), list(blocks))
-    require_follows(before, last, blocks)
+    with explaining(network):
+        image = readable_input(network, one_image(image), "image")
+        _, (before, last) = seen(network, image, list(blocks))
+        require_follows(network, before, last, blocks)
     return unit_to_unit(
         named_layer(network, blocks[1]),
         before.output.shape[1],
@@ -245,26 +257,35 @@ def zeroed_biases(block: nn.Module) -> dict[str, Tensor]:
     return zeros
 
 
-def require_follows(before: Seen, last: Seen, blocks: tuple[str, str]) -> None:
+def require_follows(network: nn.Module, before: Seen, last: Seen, blocks: tuple[str, str]) -> None:
     """Refuse two blocks of which the second reads something else than the maps of the first.
 
+    Args:
+        network: whose blocks they are, within `seewhy.modes.explaining`.
+        before, last: what they read and gave in it.
+        blocks: their names.
+
     Raises:
-        InputError: they do not follow each other, or do not give maps.
+        InputError: they do not follow each other, or do not give maps ``[n, units, h, w]``; or the
+            second gives something else outside of the network.
     """
     for one, name in zip((before, last), blocks, strict=True):
         require_maps(one.output, name)
+    layer = find_layer(network, blocks[1])
+    if layer.channels_last or find_layer(network, blocks[0]).channels_last:
+        raise InputError(
+            f"layers {' and '.join(blocks)}: effects between blocks need maps [n, units, h, w]; "
+            "give blocks of convolutions"
+        )
     if last.given.shape != before.output.shape or not torch.equal(last.given, before.output):
         raise InputError(
             f"layer {blocks[1]!r} does not read what layer {blocks[0]!r} gives; give two blocks "
             "that follow each other"
         )
-
-
-def _require_running_statistics(block: nn.Module) -> None:
-    for where, layer in block.named_modules():
-        if isinstance(layer, _BatchNorm) and layer.running_mean is None:
-            raise InputError(
-                f"layer {where or 'at the top'}: {type(layer).__name__} has no running statistics, "
-                "so units that pass together would change each other; train it with "
-                "track_running_stats=True"
-            )
+    alone = run(layer.module, last.given, what=f"layer {blocks[1]!r} alone")
+    off = apart(alone, last.output) if isinstance(alone, Tensor) else torch.inf
+    if off > tolerance(last.output.dtype):
+        raise InputError(
+            f"layer {blocks[1]!r} alone gives something else than in the network (off by {off:.2g} "
+            "of the largest), so its effects are not those in the network; give another block"
+        )

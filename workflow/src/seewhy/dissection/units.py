@@ -18,16 +18,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor, nn
 
 from seewhy.dissection.dissect import Dissection
-from seewhy.dissection.layers import outputs_of
+from seewhy.dissection.layers import LayerReader
 from seewhy.dissection.sets import Concepts
 from seewhy.dissection.tally import tally
 from seewhy.dissection.upsampling import Axis, Field, axis
 from seewhy.errors import InputError
-from seewhy.modes import evaluating
+from seewhy.running import as_tensor
 
 Array = np.ndarray
 _BATCH = 32  # images a forward pass
@@ -175,11 +174,9 @@ def unit_maps(seen: Dissected, pairs: Sequence[tuple[int, int]]) -> dict[tuple, 
 
 def _feature_maps(seen: Dissected, pictures: Array) -> Array:
     """[n, units, h, w]."""
-    network = seen.network
-    device = next(network.parameters(), torch.zeros(0)).device
-    with evaluating(network), torch.inference_mode(), outputs_of(network, [seen.layer]) as found:
-        network(seen.prepare(pictures).to(device))
-        return found[seen.layer].float().cpu().numpy()
+    given = as_tensor(seen.prepare(pictures), "what prepare gives")
+    maps, _ = LayerReader(seen.network, [seen.layer])(given)
+    return maps[seen.layer].float().cpu().numpy()
 
 
 def _axes(

@@ -33,10 +33,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seewhy.errors import require_whole
 from seewhy.grounding.chain import Chain
-from seewhy.grounding.maps import asked_layer, check_position, look
+from seewhy.grounding.maps import (
+    asked_layer,
+    look,
+    readable_frames,
+    readable_words,
+    require_encoding,
+    require_network,
+)
 from seewhy.grounding.networks import MeanPoolCaptioner
-from seewhy.modes import evaluating
+from seewhy.modes import explaining
 
 
 def caption_guided_saliency(
@@ -65,11 +73,16 @@ def caption_guided_saliency(
     Raises:
         InputError: an unknown layer, a position outside of the words, or a CNN that is no chain.
     """
-    check_position(words, position)
-    with evaluating(captioner):
+    require_whole(1, batch=batch)
+    captioner = require_network(captioner, MeanPoolCaptioner)
+    with explaining(captioner):
+        frames = readable_frames(captioner, frames)
+        words, position = readable_words(captioner, frames, words, position)
         chain = Chain(captioner.cnn)
         place = asked_layer(chain, layer)
-        activations = look(chain, frames, place, batch=batch).at_layer
+        seen = look(chain, frames, place, batch=batch)
+        require_encoding(captioner, frames, seen.features, batch=batch)
+        activations = seen.at_layer
         loss = [
             _loss_of_cells(captioner, chain, place, *clip, batch=batch)
             for clip in zip(activations, words, position.tolist(), strict=True)
@@ -100,9 +113,13 @@ def caption_guided_timing(
     Raises:
         InputError: see `caption_guided_saliency`.
     """
-    check_position(words, position)
-    with evaluating(captioner):
+    require_whole(1, batch=batch)
+    captioner = require_network(captioner, MeanPoolCaptioner)
+    with explaining(captioner):
+        frames = readable_frames(captioner, frames)
+        words, position = readable_words(captioner, frames, words, position)
         features = look(Chain(captioner.cnn), frames, None, batch=batch).features
+        require_encoding(captioner, frames, features, batch=batch)
         loss = [
             _loss(captioner, *clip) for clip in zip(features, words, position.tolist(), strict=True)
         ]

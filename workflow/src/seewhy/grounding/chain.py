@@ -4,6 +4,12 @@ Layers get the names that VGG's have: a convolution is ``conv<group>_<number>``,
 layer ends a group; pools are ``pool<group>``; linear layers go on counting, so that VGG-16 has
 ``conv1_1`` … ``conv5_3``, ``pool5``, ``fc6``, ``fc7``. A name stands for the layer's activations
 after its ReLU, ``[b, channels, h, w]``; ``conv5`` alone is the last convolution of its group.
+
+A chain is what excitation backprop explains, so it must be what the CNN computes: its features are
+held against the CNN's own (`Chain.features`), of every frame, and of the first frame also layer by
+layer; that costs one more forward pass. Of a CNN whose code is known to run just these layers (an
+``nn.Sequential``, torchvision's VGG and AlexNet and the VGG here, without hooks) only what folding
+batch norm does is left to compare, for one frame; without batch norm nothing.
 """
 
 from __future__ import annotations
@@ -14,29 +20,69 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from seewhy.errors import InputError, none_such
+from seewhy.hooking import Call, every_call, unwrapped
+from seewhy.running import apart, run, tolerance
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 WEIGHTED = (nn.Conv2d, nn.Linear)
 _PASSED = (nn.Dropout, nn.Dropout2d, nn.Identity)  # nothing at inference
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+_KINDS = (*WEIGHTED, *POOLS, nn.Flatten, nn.ReLU, *_NORMS, *_PASSED)
+_CONVOLVE, _ITERATE = nn.Conv2d._conv_forward, nn.Sequential.__iter__
+_KNOWN = {kind.forward for kind in (*_KINDS, nn.Sequential)}
+_LAID_OUT = ["features", "avgpool", "classifier"]
+_KNOWN_NETWORKS = {
+    ("torchvision.models.vgg", "VGG.forward"),
+    ("torchvision.models.alexnet", "AlexNet.forward"),
+    ("seewhy.grounding.networks", "VGG.forward"),
+}
+"""Forward functions that run `_LAID_OUT` one after the other, flattened before the last."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A layer with its name, and whether a ReLU follows it."""
+    """A layer with its name, and whether a ReLU follows it.
+
+    Attributes:
+        output: name of the module in the CNN that gives the step's activations
+            (`seewhy.hooking.find_layer`).
+    """
 
     name: str
     layer: nn.Module
     rectified: bool
+    output: str = ""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Activations of the layer, after its ReLU."""
-        y = self.layer(x)
+        y = plain_forward(self.layer, x)
         if not self.rectified:
             return y
         return functional.relu(y, inplace=isinstance(self.layer, WEIGHTED))  # y is nobody else's
+
+
+def plain_forward(layer: nn.Module, x: Tensor) -> Tensor:
+    """What PyTorch's layer of this kind computes, without hooks or a forward of its own."""
+    if isinstance(layer, nn.Conv2d):
+        return _CONVOLVE(layer, x, layer.weight, layer.bias)
+    return next(kind for kind in _KINDS if isinstance(layer, kind)).forward(layer, x)
+
+
+def runs_as_known(module: nn.Module, *known: object) -> bool:
+    """Whether a module runs one of the `known` forward functions, and no hooks."""
+    return (
+        type(module).forward in known
+        and type(module).__call__ is nn.Module.__call__
+        and getattr(type(module), "_conv_forward", _CONVOLVE) is _CONVOLVE
+        and getattr(type(module), "__iter__", _ITERATE) is _ITERATE
+        and not {"forward", "_call_impl", "_conv_forward"} & vars(module).keys()
+        and not (module._forward_hooks or module._forward_pre_hooks)
+        and not _has_any_global_hook()
+    )
 
 
 class Chain:
@@ -51,21 +97,33 @@ class Chain:
             or a network of torchvision's that is laid out as ``features``, ``avgpool``,
             ``classifier`` (VGG, AlexNet).
 
+    Attributes:
+        cnn: the CNN, without what ``nn.DataParallel`` and its like put around it.
+        known: whether its code is known to run these layers one after another.
+
     Raises:
         InputError: a layer of another kind; the line names it.
     """
 
     def __init__(self, cnn: nn.Module) -> None:
+        self.cnn = unwrapped(cnn)
+        self.known = all(
+            runs_as_known(module, *_KNOWN) or (module is self.cnn and _is_known_network(module))
+            for name, module in self.cnn.named_modules()
+            if "parametrizations" not in name.split(".")
+        )
+        self._layers = list(_flat(self.cnn, ""))  # places and modules
         self.steps: list[Step] = []
         group, number, linear = 1, 0, 0
-        layers = list(_folded(_flat(cnn, "")))
+        layers = list(_folded(self._layers))
         if not layers:
             raise InputError("the CNN has no layer")
-        for place, (where, layer) in enumerate(layers):
+        for place, (index, layer) in enumerate(layers):
             if isinstance(layer, nn.ReLU):
                 if place == 0:
                     raise InputError(
-                        f"layer {where}: the chain begins with a ReLU; begin with a layer"
+                        f"layer {self._layers[index][0]}: the chain begins with a ReLU; begin with "
+                        "a layer"
                     )
                 continue
             follower = layers[place + 1][1] if place + 1 < len(layers) else None
@@ -82,7 +140,14 @@ class Chain:
                 group, number = group + (number > 0), 0
             else:
                 name = "flatten"
-            self.steps.append(Step(name, layer, rectified))
+            last = layers[place + 1][0] if rectified else index
+            self.steps.append(Step(name, layer, rectified, self._asked(last)))
+
+    def _asked(self, index: int) -> str:
+        """How `seewhy.hooking` names a layer: with the number of its call, if there are several."""
+        where, module = self._layers[index]
+        calls = [k for k, (_, other) in enumerate(self._layers) if other is module]
+        return where if len(calls) == 1 else f"{where}@{1 + calls.index(index)}"
 
     @property
     def names(self) -> list[str]:
@@ -120,6 +185,109 @@ class Chain:
             if keep is not None and keep <= index < len(self.steps) - 1:
                 kept.append(x)
         return x, kept
+
+    def features(
+        self, frames: Tensor, keep: int | None = None, *, first: bool = True
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run the layers, and hold what they give against what the CNN gives.
+
+        Args:
+            frames: ``[b, channels, h, w]``.
+            keep: see `__call__`.
+            first: whether these are the first frames of a call.
+
+        Returns:
+            As `__call__`.
+
+        Raises:
+            InputError: the CNN computes something else; the line names the module at which they
+                part.
+        """
+        compared = frames
+        if self.known:
+            folded = any(isinstance(layer, _NORMS) for _, layer in self._layers)
+            compared = frames[: int(first and folded)]
+        # The CNN comes first: hooks of older kinds write the weights in its forward pass.
+        own = run(self.cnn, channels_last(compared), what="the CNN") if len(compared) else None
+        if first and not self.known and (line := self._parting(frames[:1])):
+            raise InputError(line)  # also of two faults that undo each other
+        found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
+        if len(compared):
+            same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
+            if not same or not apart(found[: len(compared)], own) <= tolerance(found.dtype):
+                raise InputError(self._difference(compared, found[: len(compared)], own))
+        return found, kept
+
+    def _difference(self, frames: Tensor, found: Tensor, own: object) -> str:
+        """The line that says at which module the CNN parts from the chain."""
+        worst = frames[:1]
+        if isinstance(own, Tensor) and own.shape == found.shape:
+            off = (found - own).abs().flatten(1).amax(dim=1).nan_to_num(nan=torch.inf)
+            worst = frames[off.argmax()][None]
+        if line := self._parting(worst):
+            return line
+        x = run(self.cnn, channels_last(worst), what="the CNN")
+        if not apart(self(worst)[0], x) <= tolerance(x.dtype):
+            return (
+                "batch norm folded into the layers before it gives something else than the CNN, by "
+                f"rounding in {x.dtype}; give the network and frames in float64"
+            )
+        return (
+            "the CNN is not the chain of its layers: what it gives for a frame changes with the "
+            "other frames that pass with it; excitation backprop needs a CNN of single frames"
+        )
+
+    def _parting(self, frame: Tensor) -> str | None:
+        """The line about the innermost module that reads what it should and gives something else
+        than its layers give one after another; None where there is none.
+        """
+        x, given, gave = channels_last(frame), [], []
+        with every_call(self.cnn) as calls:
+            run(self.cnn, x, what="the CNN")
+        for _, layer in self._layers:
+            given.append(x)
+            x = run(lambda x, layer=layer: plain_forward(layer, x.clone()), x, what="the CNN")
+            gave.append(x)
+        close = tolerance(x.dtype)
+        reads_otherwise = None  # the first layer that reads something else
+        for call in calls:
+            span = self._span(call)
+            if span is None:
+                continue
+            first, last = span
+            if call.given is None or not apart(call.given, given[first]) <= close:
+                reads_otherwise = reads_otherwise or self._layers[first][0]
+            elif call.output is None or not apart(call.output, gave[last]) <= close:
+                return self._line(call, reads_otherwise)
+        return None
+
+    def _span(self, call: Call) -> tuple[int, int] | None:
+        """First and last of the layers that run in a call; None where that cannot be said."""
+        inside = {id(module) for module in call.module.modules()}
+        own = [k for k, (_, layer) in enumerate(self._layers) if id(layer) in inside]
+        if call.module is self.cnn:
+            return 0, len(self._layers) - 1
+        if len(inside) == 1:  # a layer, which may run several times
+            return (own[call.number - 1],) * 2 if call.number <= len(own) else None
+        return (own[0], own[-1]) if own and own == list(range(own[0], own[-1] + 1)) else None
+
+    @staticmethod
+    def _line(call: Call, reads_otherwise: str | None) -> str:
+        kind, where = type(call.module).__name__, call.name or "at the top"
+        remedy = (
+            "excitation backprop would explain another network; put all that it does into layers "
+            "of an nn.Sequential, or take Grad-CAM (seewhy.gradcam.recurrent), which takes any CNN"
+        )
+        if any(True for _ in call.module.children()):
+            first = f", as of layer {reads_otherwise}" if reads_otherwise else ""
+            return (
+                f"layer {where}: {kind} does something else than to run its layers one after "
+                f"another{first}, by its forward or by hooks; {remedy}"
+            )
+        return (
+            f"layer {where}: this {kind} gives something else than a {kind} of its weights, by its "
+            f"forward or by hooks; {remedy}"
+        )
 
     def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
         """Run the layers from index `start` to the one before `stop`; None: to the last."""
@@ -159,19 +327,19 @@ def channels_last(x: Tensor) -> Tensor:
 
 def _flat(module: nn.Module, where: str) -> Iterator[tuple[str, nn.Module]]:
     """Layers in the order in which they run, with their places in the module."""
+    module = unwrapped(module)
     if isinstance(module, nn.Sequential):
-        for name, child in module.named_children():
+        for name, child in module._modules.items():  # named_children() has a shared layer once
             yield from _flat(child, f"{where}.{name}" if where else name)
-    elif [name for name, _ in module.named_children()] == ["features", "avgpool", "classifier"]:
-        yield from _flat(module.features, "features")
-        yield from _flat(module.avgpool, "avgpool")
-        yield "flatten", nn.Flatten()
-        yield from _flat(module.classifier, "classifier")
+    elif [name for name, _ in module.named_children()] == _LAID_OUT:
+        within = f"{where}." if where else ""
+        yield from _flat(module.features, f"{within}features")
+        yield from _flat(module.avgpool, f"{within}avgpool")
+        yield f"{within}flatten", nn.Flatten()
+        yield from _flat(module.classifier, f"{within}classifier")
     elif isinstance(module, _PASSED):
         return
-    elif isinstance(
-        module, (nn.ReLU, nn.Flatten, nn.BatchNorm1d, nn.BatchNorm2d, *POOLS, *WEIGHTED)
-    ):
+    elif isinstance(module, (nn.ReLU, nn.Flatten, *_NORMS, *POOLS, *WEIGHTED)):
         yield where or type(module).__name__, module
     else:
         remedy = "put the network as an nn.Sequential of Conv2d, ReLU, pools, Flatten and Linear"
@@ -185,34 +353,56 @@ def _flat(module: nn.Module, where: str) -> Iterator[tuple[str, nn.Module]]:
         )
 
 
-def _folded(layers: Iterator[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.Module]]:
-    """Batch norms folded into copies of the layers before them."""
-    waiting: tuple[str, nn.Module] | None = None
-    for where, layer in layers:
-        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+def _is_known_network(module: nn.Module) -> bool:
+    forward = type(module).forward
+    named = (forward.__module__, forward.__qualname__)
+    return named in _KNOWN_NETWORKS and runs_as_known(module, forward)
+
+
+def _folded(layers: list[tuple[str, nn.Module]]) -> Iterator[tuple[int, nn.Module]]:
+    """Layers with their places, batch norms folded into copies of the layers before them."""
+    waiting: tuple[int, nn.Module] | None = None
+    for index, (where, layer) in enumerate(layers):
+        if isinstance(layer, _NORMS):
             before = waiting[1] if waiting else None
-            if isinstance(before, nn.Conv2d):
-                waiting = (waiting[0], _fused(fuse_conv_bn_eval, before, layer))
-            elif isinstance(before, nn.Linear):
-                waiting = (waiting[0], _fused(fuse_linear_bn_eval, before, layer))
-            else:
+            if layer.running_mean is None:
+                raise InputError(
+                    f"layer {where}: {type(layer).__name__} has no running statistics, so frames "
+                    "that pass together would change each other; train it with "
+                    "track_running_stats=True"
+                )
+            if not isinstance(before, WEIGHTED):
                 raise InputError(
                     f"layer {where}: {type(layer).__name__} can only be folded into a convolution "
                     "or linear layer right before it"
                 )
+            waiting = (index, _fused(before, layer))
             continue
         if waiting:
             yield waiting
-        waiting = (where, layer)
+        waiting = (index, layer)
     if waiting:
         yield waiting
 
 
-def _fused(fuse, layer: nn.Module, norm: nn.Module) -> nn.Module:
-    modes = layer.training, norm.training
-    layer.eval(), norm.eval()
-    try:
-        with torch.no_grad():
-            return fuse(layer, norm)
-    finally:
-        layer.train(modes[0]), norm.train(modes[1])
+def _fused(layer: nn.Conv2d | nn.Linear, norm: nn.Module) -> nn.Conv2d | nn.Linear:
+    """A layer with the weights of `layer` and a batch norm after it."""
+    convolution = isinstance(layer, nn.Conv2d)
+    fuse = fuse_conv_bn_weights if convolution else fuse_linear_bn_weights
+    with torch.no_grad():
+        weight, bias = fuse(
+            layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight,
+            norm.bias,
+        )  # fmt: skip
+    with torch.device("meta"):  # no weights that would be drawn for nothing
+        if convolution:
+            made: nn.Conv2d | nn.Linear = nn.Conv2d(
+                layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride,
+                layer.padding, layer.dilation, layer.groups, padding_mode=layer.padding_mode,
+            )  # fmt: skip
+        else:
+            made = nn.Linear(layer.in_features, layer.out_features)
+    made.weight, made.bias = (
+        nn.Parameter(values.detach(), requires_grad=False) for values in (weight, bias)
+    )
+    return made

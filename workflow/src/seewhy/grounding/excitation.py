@@ -24,14 +24,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from seewhy.grounding.chain import Chain, Step
+from seewhy.grounding.chain import Chain, Step, plain_forward
+
+_SAMPLE = 1000
 
 
 class PositiveWeights:
     """w+ of layers, computed once and again when the weights have changed.
 
-    What is noticed: an optimiser's step, anything done in place under ``torch.no_grad()``, another
-    device, type or storage. What is not: numbers written through ``weight.data``.
+    An optimiser's step, anything done in place under ``torch.no_grad()``, another device, type or
+    storage is noticed by what PyTorch keeps of it; numbers written through ``weight.data`` by the
+    weights' sum and some of them, which takes about as long as a hundredth of a forward pass.
     """
 
     def __init__(self) -> None:
@@ -39,12 +42,19 @@ class PositiveWeights:
 
     def __call__(self, weight: Tensor) -> Tensor:
         """max(w, 0), of the same shape, detached."""
-        now = (weight._version, weight.data_ptr(), weight.dtype, weight.device)
+        now = (weight._version, weight.data_ptr(), weight.dtype, weight.device, _numbers(weight))
         known = self._known.get(weight)
         if known is None or known[0] != now:
             known = (now, weight.detach().clamp(min=0))
             self._known[weight] = known
         return known[1]
+
+
+def _numbers(weight: Tensor) -> tuple[float, bytes]:
+    """The sum of a weight, and `_SAMPLE` of its numbers."""
+    flat = weight.detach().reshape(-1)
+    some = flat[:: max(1, len(flat) // _SAMPLE)]
+    return float(flat.sum()), some.double().cpu().numpy().tobytes()
 
 
 def share(probability: Tensor, excitation: Tensor) -> Tensor:
@@ -88,7 +98,9 @@ def excite_step(step: Step, a: Tensor, probability: Tensor, positive: PositiveWe
         w = positive(layer.weight)
         if layer.padding_mode != "zeros":  # the mirrored pixels are neurons too
             return a * _pull_back(
-                lambda x: layer._conv_forward(x, w, None), a, lambda z: share(probability, z)
+                lambda x: nn.Conv2d._conv_forward(layer, x, w, None),
+                a,
+                lambda z: share(probability, z),
             )
         how = (layer.stride, layer.padding, layer.dilation, layer.groups)
         if isinstance(layer.padding, str):
@@ -109,9 +121,9 @@ def excite_step(step: Step, a: Tensor, probability: Tensor, positive: PositiveWe
             layer.dilation,
         )  # fmt: skip
     if isinstance(layer, nn.MaxPool2d):
-        return _pull_back(layer, a, lambda _: probability)
+        return _pull_back(lambda x: plain_forward(layer, x), a, lambda _: probability)
     if isinstance(layer, (nn.AvgPool2d, nn.AdaptiveAvgPool2d)):
-        return a * _pull_back(layer, a, lambda z: share(probability, z))
+        return a * _pull_back(lambda x: plain_forward(layer, x), a, lambda z: share(probability, z))
     return probability.reshape(a.shape)  # flatten
 
 

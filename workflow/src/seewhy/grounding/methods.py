@@ -35,10 +35,16 @@ from seewhy.grounding.maps import (
     evidence_of_action,
     ground_action,
     look,
+    readable_frames,
+    require_excitable,
+    require_forward,
+    require_network,
+    targets,
 )
 from seewhy.grounding.networks import ActionNetwork
 from seewhy.grounding.recurrent import RULES
-from seewhy.modes import evaluating
+from seewhy.modes import explaining
+from seewhy.running import run
 
 BY_CLASS = ("EB", "cEB", "BP", "Grad-CAM", "occlusion")
 CLASS_FREE = ("uniform", "activation", "centre", "random")
@@ -130,7 +136,11 @@ class Method:
             )  # fmt: skip
         if self.how == "Grad-CAM":
             return recurrent_grad_cam(network, frames, target, layer=layer)
-        return _OTHERS[self.how](self, network, frames, target, layer)
+        network = require_network(network, ActionNetwork)
+        with explaining(network):
+            frames = readable_frames(network, frames)
+            target = targets(network, frames, target)
+            return _OTHERS[self.how](self, network, frames, target, layer)
 
 
 def scramble(network: ActionNetwork, part: str, *, seed: int) -> ActionNetwork:
@@ -147,11 +157,13 @@ def scramble(network: ActionNetwork, part: str, *, seed: int) -> ActionNetwork:
 def _uniform(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
-    with evaluating(network):
+    with explaining(network):
+        require_excitable(network)
         chain = Chain(network.cnn)
         keep = asked_layer(chain, layer)
         chain.require_rectified(keep)
         seen = look(chain, frames, keep, batch=64)
+        require_forward(network, frames, seen.features, batch=64)
         classes = network.classifier.out_features
         evidence = torch.stack(
             [
@@ -168,7 +180,7 @@ def _uniform(
 def _activation(
     method: Method, network: ActionNetwork, frames: Tensor, target: Tensor, layer: str | None
 ) -> Tensor:
-    with evaluating(network):
+    with explaining(network):
         chain = Chain(network.cnn)
         seen = look(chain, frames, asked_layer(chain, layer), batch=64)
         return seen.at_layer.sum(dim=2)
@@ -206,8 +218,9 @@ def _occlusion(
     ]
     across = (side - patch) // stride + 1
     maps = frames.new_zeros(*frames.shape[:2], len(places))
-    with evaluating(network):
-        features = network.encode(frames)
+    with explaining(network):
+        features = run(network.encode, frames, what="the CNN")
+        require_forward(network, frames, features, batch=64)
         before = _log_probability(network, features, target)
         for k, (top, left) in enumerate(places):
             hidden = frames.clone()

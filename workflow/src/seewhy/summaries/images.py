@@ -2,7 +2,8 @@
 
 As in the paper, a network sees the bird and not its surroundings. The area cut out is the box,
 enlarged on every side by `margin` times its width or height, as far as the image goes; it is
-resized to s x s pixels whatever its proportions. A point (x, y) of the image is then at
+resized to s x s pixels whatever its proportions. Images are upright and opaque (`seewhy.pictures`),
+and boxes and points count their pixels as shown. A point (x, y) of the image is then at
 
     x' = (x - left) s / width,   y' = (y - top) s / height
 
@@ -17,15 +18,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from seewhy.corpora.canonical import read_table
 from seewhy.corpora.truth import Truth
 from seewhy.errors import InputError
-from seewhy.files import create_hdf5, whole_file
-from seewhy.frames import corpus_entries
+from seewhy.files import create_hdf5, summarise_problems, whole_file
+from seewhy.frames import corpus_entries, write_report
+from seewhy.pictures import PictureProblem, read_picture
 from seewhy.progress import progress
-from seewhy.regular_files import check_regular
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ def crop_images(
     size: int = 64,
     margin: float = 0.0,
     kind: str | None = None,
+    report: str | Path | None = None,
 ) -> None:
     """Cut the images of a split out by their boxes.
 
@@ -57,11 +59,13 @@ def crop_images(
         size: side s of a crop, pixels.
         margin: added to each side of the box, in shares of its width or height.
         kind: of the labels that are classes; None: the first of `KINDS` that there is.
+        report: CSV of the images that were left out, as of `seewhy.frames.sample_frames`; `status`
+            is ``outside`` where a box has no pixel in its image. None: none is written.
 
     Raises:
         InputError: a setting out of range, a split without clips, an image without a label or with
             two, no image that can be used. An image that is missing or broken is left out, and
-            logged.
+            logged and reported.
     """
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 8:
         raise InputError(f"size {size!r} must be a whole number of pixels, 8 or more")
@@ -69,7 +73,7 @@ def crop_images(
         raise InputError(f"margin {margin!r} must be a number from 0 to 4")
     entries = corpus_entries(corpus, split)
     class_of, classes = _classes(corpus, kind, [entry.clip for entry in entries])
-    problems: list[str] = []
+    problems: dict[int, tuple[str, str]] = {}
     with (
         Truth(Path(corpus) / "truth.h5") as truth,
         whole_file(output) as temporary,
@@ -78,18 +82,18 @@ def crop_images(
         known, names = set(truth.clips), truth.point_names
         _begin(file, size, names, classes)
         rows: dict[str, list] = {name: [] for name in file}
-        for entry in progress(entries, what=f"cutting out {split} images", unit="image"):
+        for row, entry in enumerate(
+            progress(entries, what=f"cutting out {split} images", unit="image")
+        ):
             try:
-                check_regular(entry.video)
-                with Image.open(entry.video) as opened:
-                    image = opened.convert("RGB")
-            except (OSError, UnidentifiedImageError, ValueError) as error:
-                problems.append(f"{entry.video} ({error})")
+                image = Image.fromarray(read_picture(entry.video))
+            except PictureProblem as problem:
+                problems[row] = (problem.status, problem.reason)
                 continue
             box = _box(truth, entry.clip) if entry.clip in known else None
             area = crop_area(box, image.size, margin)
             if area is None:
-                problems.append(f"{entry.video} (its box has no pixel in it)")
+                problems[row] = ("outside", "its box has no pixel in it")
                 continue
             points, visible = _points(truth, entry.clip if entry.clip in known else None, names)
             points = move_points(points, area, size)
@@ -102,16 +106,19 @@ def crop_images(
             if len(rows["image"]) == _CHUNK:
                 _append(file, rows)
         _append(file, rows)
+        said = summarise_problems((entries[row].video, *about) for row, about in problems.items())
         if not len(file["name"]):
             raise InputError(
-                f"{corpus}: no image of split {split} can be used; the first: {problems[0]}; "
-                "corpus.json says where to get them"
+                f"{corpus}: no image of split {split} can be used: {said}; corpus.json says where "
+                "to get them"
             )
         file.attrs["split"], file.attrs["size"], file.attrs["margin"] = split, size, margin
+    if report is not None:
+        write_report(report, entries, problems)
     if problems:
         log.warning(
-            "%s: %d of %d images of split %s left out; the first: %s",
-            corpus, len(problems), len(entries), split, problems[0],
+            "%s: %d of %d images of split %s left out: %s",
+            corpus, len(problems), len(entries), split, said,
         )  # fmt: skip
 
 

@@ -10,16 +10,27 @@ the decoder. The count in the header serves only to notice a file that was cut s
 may be wrong and an MPEG stream has none.
 
 One pass of decoding usually does: the packets are counted first without decoding them (a hundred
-times faster), the frames of that N are kept, and if the decoder gives another number the video is
-decoded again with the right one. So at most 2n resized frames are ever held.
+times faster, `seewhy.video.timeline`, which also finds what is missing), the frames of that N are
+kept, and if the decoder gives another number the video is decoded again with the right one. So at
+most 2n resized frames are ever held.
 
 A long video is read at a steady rate instead, by `steady_frames`, one frame at a time.
+
+Frames are as a player shows them: turned and mirrored by the display matrix, in square pixels (the
+width is multiplied by the sample aspect ratio, so a 720 x 576 video of 16:9 is 1024 x 576), RGB of
+8 bits from whatever depth, range and matrix the video is tagged with (BT.601 where it is not),
+transparent pixels on white. Interlaced frames keep their lines as they are stored. A picture, still
+or moving (GIF, WebP, APNG), stands for a video too; `seewhy.pictures` reads it.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
+import math
+from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,24 +39,11 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
-from seewhy.errors import InputError
+from seewhy.pictures import GROUND, PictureProblem, is_picture, read_animation
+from seewhy.video.opening import MAX_LOST, VideoProblem, open_video
+from seewhy.video.timeline import Survey, survey_video
 
 FITS = ("crop", "squash", "pad")
-
-# A video is left out where more than this share of it is lost: packets that the container declares
-# and the file does not hold, or that the decoder refuses. Below it, players show such files too.
-MAX_LOST = 0.1
-
-# Containers without a count of frames whose header tells the duration. (That of an MPEG stream is
-# only estimated from the file itself, so a cut one looks whole: it is simply a shorter video.)
-_DECLARE_DURATION = ("matroska,webm", "flv")
-
-# An AVI has no times of presentation; those that the library makes up from the order of the packets
-# go back and forth. A frame's time is then its place over the frame rate.
-_UNTIMED = ("avi",)
-
-# Containers in which a seek is exact.
-_SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 # Times closer than this, in seconds, are equal.
 _INSTANT = 1e-6
@@ -53,30 +51,18 @@ _INSTANT = 1e-6
 # Seeking costs about as much as decoding this many seconds.
 _SEEK_FROM = 2.0
 
-
-class VideoProblem(InputError):
-    """A video that cannot be used.
-
-    Attributes:
-        status: one word for it: ``missing`` (no such file), ``empty`` (0 bytes, or not one frame in
-            it), ``unreadable`` (not a video, or damaged beyond opening), ``truncated`` (over a
-            tenth of the frames are missing at the end or cannot be decoded), ``outside`` (the
-            clip's start and end lie outside of the video).
-        reason: what was found.
-    """
-
-    def __init__(self, status: str, reason: str) -> None:
-        super().__init__(f"{status}: {reason}")
-        self.status, self.reason = status, reason
+# Sample aspect ratios beyond are mistakes of a header.
+_WIDEST = 8
 
 
 class Clip(NamedTuple):
-    """What `read_clip` gives."""
+    """What `read_clip` gives; `remark` says what is lost, nothing if nothing is."""
 
     frames: np.ndarray
     lost: int
     count: int
     shape: tuple[int, int]
+    remark: str = ""
 
 
 def choose_frames(count: int, n: int) -> np.ndarray:
@@ -142,22 +128,38 @@ def read_clip(
         n: frames to keep.
         size: side of the square frames in pixels.
         fit: how a frame becomes square, see `fit_frame`.
-        start, end: seconds from the start of the video; the clip is its frames at times
-            ``start <= t < end``. None: the video's start, its end.
+        start, end: seconds from the first frame of the video, whatever its time stamp; the clip is
+            the frames at times ``start <= t < end``. None: the video's start, its end.
 
     Returns:
         `frames` uint8 ``[min(N, n), size, size, 3]`` (RGB, upright); `lost`, the number of packets
-        that could not be decoded and of frames that the decoder had to patch; `count`, N; and
-        `shape`, height and width of the video, upright.
+        that could not be decoded, of frames that the decoder had to patch and of those that are
+        missing; `count`, N; `shape`, height and width of the video as it is shown; and `remark`.
 
     Raises:
-        VideoProblem: the file is missing, empty, not a video or cut short, or the clip lies outside
+        VideoProblem: the file is missing, empty, not a video or not whole, or the clip lies outside
             of it.
     """
     path = Path(path)
     begin = start or 0.0
-    expected = _count_packets(path, begin, end)
-    seek = begin >= _SEEK_FROM
+    if is_picture(path):
+        clip = _read_moving_picture(path, n, size, fit, begin, end)
+    else:
+        clip = _read_video(path, n, size, fit, begin, end)
+    if clip is not None:
+        return clip
+    if start is not None or end is not None:
+        until = "its end" if end is None else f"{end:g} s"
+        raise VideoProblem("outside", f"the video has no frame between {begin:g} s and {until}")
+    raise VideoProblem("empty", "not one frame can be decoded")
+
+
+def _read_video(
+    path: Path, n: int, size: int, fit: str, begin: float, end: float | None
+) -> Clip | None:
+    """`read_clip` of a video; None: it has no frame there."""
+    survey = survey_video(path, begin, end)
+    expected, seek = survey.count, survey.seekable and begin >= _SEEK_FROM
     for _ in range(3):
         wanted = set(choose_frames(expected, n).tolist())
         shape: list[tuple[int, int]] = []
@@ -166,27 +168,78 @@ def read_clip(
             shape.append(image.shape[:2])
             return fit_frame(image, size, fit)
 
-        kept, count, lost, late = _decode(path, wanted, keep, begin, end, seek)
+        kept, times, lost, late = _decode(path, survey, wanted, keep, begin, end, seek)
+        count = len(times)
         if seek and late:  # it cannot be sought in, or the seek landed behind the start
             seek = False
             continue
-        if lost > MAX_LOST * (count + lost):
-            raise VideoProblem(
-                "truncated", f"{lost} of {count + lost} pieces of the video cannot be decoded"
-            )
+        lost.swallowed = survey.not_shown(times)
+        remark = _loss(survey, count, lost.total)
         indices = choose_frames(count, n)
         if count and wanted.issuperset(indices.tolist()):
             frames = np.stack([kept[index] for index in indices.tolist()])
-            return Clip(frames, lost, count, shape[0])
+            return Clip(frames, lost.total + survey.missing, count, shape[0], remark)
         if not count:
-            break
+            return None
         expected = count
-    if count:
-        raise VideoProblem("unreadable", "two decodings of it give different numbers of frames")
-    if start is not None or end is not None:
-        until = "its end" if end is None else f"{end:g} s"
-        raise VideoProblem("outside", f"the video has no frame between {begin:g} s and {until}")
-    raise VideoProblem("empty", "not one frame can be decoded")
+    raise VideoProblem("unreadable", "two decodings of it give different numbers of frames")
+
+
+def _read_moving_picture(
+    path: Path, n: int, size: int, fit: str, begin: float, end: float | None
+) -> Clip | None:
+    """`read_clip` of a picture, still or moving."""
+
+    def frames() -> Iterator[np.ndarray]:
+        for one in read_animation(path):
+            if one.start >= begin and (end is None or one.start < end):
+                yield one.image
+
+    try:
+        count = sum(1 for _ in frames())
+        indices = set(choose_frames(count, n).tolist())
+        kept, shape = [], (0, 0)
+        for number, image in enumerate(frames()):
+            if number in indices:
+                kept.append(fit_frame(image, size, fit))
+                shape = image.shape[:2]
+    except PictureProblem as problem:
+        raise VideoProblem(problem.status, problem.reason) from None
+    return Clip(np.stack(kept), 0, count, shape) if kept else None
+
+
+@dataclass
+class _Lost:
+    """What a decoder does not give: packets that it refuses, frames of which it patches a part, and
+    packets from which no frame comes.
+    """
+
+    refused: int = 0
+    patched: int = 0
+    swallowed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Frames lost; no frame comes from a refused packet either."""
+        return max(self.refused, self.swallowed) + self.patched
+
+
+def _loss(survey: Survey, count: int, lost: int) -> str:
+    """Say what is lost of a clip.
+
+    Raises:
+        VideoProblem: it is too much.
+    """
+    pieces = f"{lost} of {count + lost} pieces of the video cannot be decoded"
+    if lost and not count:
+        raise VideoProblem("unreadable", pieces)
+    said = [survey.remark] if survey.missing else []
+    said += [pieces if not said else f"{lost} pieces cannot be decoded"] if lost else []
+    if lost + survey.missing > MAX_LOST * (count + lost + survey.missing):
+        raise VideoProblem("truncated", "; ".join(said))
+    if lost and not survey.missing:
+        said = [f"{lost} pieces could not be decoded"]
+    return "; ".join(said)
 
 
 class SteadyFrame(NamedTuple):
@@ -233,177 +286,127 @@ def steady_frames(
             that what was yielded is to be thrown away.
     """
     path, begin = Path(path), start or 0.0
-    _count_packets(path, begin, end)
-    given, count, seen, lost = 0, 0, 0, 0
-    held: tuple[av.VideoFrame, float] | None = None
+    if is_picture(path):
+        shown = _steady_pictures(path, 1 / rate)
+        survey = None
+    else:
+        survey = survey_video(path, begin, end)
+        shown = _steady_video(path, survey)
+    given = 0
+    held: _Shown | None = None
     step = 0.0
-    to_rgb = VideoReformatter()
-    with _open(path) as (container, stream):
-        clock = _clock(container, stream)
-        fps = float(stream.average_rate or stream.guessed_rate or 25)
 
-        def until(time: float) -> Iterator[SteadyFrame]:
-            nonlocal given
-            image = None
-            while (given + 0.5) / rate < time - _INSTANT:
-                if image is None:
-                    image = fit_frame(_upright(held[0], to_rgb), size, fit)
-                yield SteadyFrame(image, held[1], fps)
-                given += 1
+    def until(time: float) -> Iterator[SteadyFrame]:
+        nonlocal given
+        image = None
+        while (given + 0.5) / rate < time - _INSTANT:
+            if image is None:
+                image = fit_frame(held.image(), size, fit)
+            yield SteadyFrame(image, held.time - begin, held.fps)
+            given += 1
 
-        for frame in _decoded(container, stream):
-            if frame is None:
-                lost += 1
-                continue
-            time = clock(frame.pts, seen) - begin
-            seen += 1
-            if end is not None and time >= end - begin:
-                break
-            if time < 0:
-                continue
-            lost += frame.is_corrupt
-            count += 1
-            if held is not None:
-                step = time - held[1]
-                yield from until(time)
-            held = frame, time
+    times, lost = array("d"), _Lost()
+    for frame in shown:
+        if frame is None:
+            lost.refused += 1
+            continue
+        if end is not None and frame.time >= end:
+            break
+        if frame.time < begin:
+            continue
+        lost.patched += frame.patched
+        times.append(frame.time)
         if held is not None:
-            yield from until(held[1] + (step if step > 0 else 1 / fps))
-    if lost > MAX_LOST * (count + lost):
-        raise VideoProblem(
-            "truncated", f"{lost} of {count + lost} pieces of the video cannot be decoded"
-        )
+            step = frame.time - held.time
+            yield from until(frame.time - begin)
+        held = frame
+    if held is not None:
+        length = held.length or (step if step > 0 else 1 / held.fps)
+        yield from until(held.time - begin + length)
+    if survey is not None:
+        lost.swallowed = survey.not_shown(times)
+        _loss(survey, len(times), lost.total)
     if not given:
         status = "empty" if start is None and end is None else "outside"
         raise VideoProblem(status, f"not one frame at {rate:g} a second")
 
 
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
-    if not path.exists():
-        raise VideoProblem("missing", "no such file")
-    if not path.is_file():
-        raise VideoProblem("unreadable", "not a file")
-    if path.stat().st_size == 0:
-        raise VideoProblem("empty", "the file has 0 bytes")
+class _Shown(NamedTuple):
+    """A frame on screen: a function that makes its picture, when it comes and, where that is known,
+    for how long, the video's rate, and whether the decoder had to patch it.
+    """
+
+    image: Callable[[], np.ndarray]
+    time: float
+    length: float
+    fps: float
+    patched: bool
+
+
+def _steady_video(path: Path, survey: Survey) -> Iterator[_Shown | None]:
+    with open_video(path) as (container, stream):
+        clock, screen = survey.clock(), _Screen(stream)
+        fps = float(stream.average_rate or stream.guessed_rate or 25)
+        for frame in _decoded(container, stream):
+            if frame is None:
+                yield None
+            else:
+                image = functools.partial(screen.show, frame)
+                yield _Shown(image, clock(frame.pts), 0.0, fps, frame.is_corrupt)
+
+
+def _steady_pictures(path: Path, still: float) -> Iterator[_Shown]:
     try:
-        # Only local files: a playlist named .mp4 must not send us to the network.
-        container = av.open(str(path), options={"protocol_whitelist": "file"})
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise VideoProblem("unreadable", f"not a video, or damaged ({_words(error)})") from error
-    with container:
-        streams = [s for s in container.streams.video if not _is_cover(s)]
-        if not streams:
-            raise VideoProblem("unreadable", "no video in the file")
-        stream = streams[0]
-        # Clips are decoded side by side, so each gets one thread.
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
-def _is_cover(stream: av.VideoStream) -> bool:
-    """Whether the stream is a still picture that belongs to a sound file."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _clock(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> Callable[[int | None, int], float]:
-    """Seconds from the video's start of a frame, by its time stamp or else its number."""
-    origin, base = stream.start_time or 0, stream.time_base
-    rate = float(stream.average_rate or stream.guessed_rate or 25)
-    timed = base is not None and container.format.name not in _UNTIMED
-
-    def clock(stamp: int | None, number: int) -> float:
-        if timed and stamp is not None:
-            return float((stamp - origin) * base)
-        return number / rate
-
-    return clock
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _count_packets(path: Path, begin: float, end: float | None) -> int:
-    """Packets shown at ``begin <= t < end``; raises `VideoProblem` for a file cut short."""
-    with _open(path) as (container, stream):
-        clock = _clock(container, stream)
-        duration = container.duration if container.format.name in _DECLARE_DURATION else None
-        whole, seen, inside, last = 0, 0, 0, 0.0
-        with contextlib.suppress(av.FFmpegError):  # the end of a cut file; the counts below tell
-            for packet in container.demux():
-                if packet.size == 0:
-                    continue
-                if duration and packet.pts is not None:
-                    last = max(last, float(packet.pts * packet.time_base))
-                if packet.stream_index != stream.index:
-                    continue
-                whole += not packet.is_corrupt
-                if packet.is_discard:
-                    continue
-                time = clock(packet.pts, seen)
-                seen += 1
-                inside += begin <= time and (end is None or time < end)
-        declared = stream.frames
-    if whole == 0:
-        raise VideoProblem("empty", "no picture in the file")
-    if declared and whole < (1 - MAX_LOST) * declared:
-        raise VideoProblem("truncated", f"holds {whole} of the {declared} frames it declares")
-    if duration and last < (1 - MAX_LOST) * duration / av.time_base:
-        raise VideoProblem(
-            "truncated", f"ends after {last:.1f} of the {duration / av.time_base:.1f} s it declares"
-        )
-    return inside
+        for one in read_animation(path):
+            length = one.end - one.start or still
+            yield _Shown(lambda image=one.image: image, one.start, length, 1 / length, False)
+    except PictureProblem as problem:
+        raise VideoProblem(problem.status, problem.reason) from None
 
 
 def _decode(
     path: Path,
+    survey: Survey,
     wanted: set[int],
     keep: Callable[[np.ndarray], np.ndarray],
     begin: float,
     end: float | None,
     seek: bool,
-) -> tuple[dict[int, np.ndarray], int, int, bool]:
+) -> tuple[dict[int, np.ndarray], array, _Lost, bool]:
     """Decode the clip once.
 
     Returns:
-        what `keep` made of the frames `wanted` (by index within the clip), the frames counted, the
-        packets lost, and whether the first frame seen came after `begin` (the seek failed or went
+        what `keep` made of the frames `wanted` (by index within the clip), the times of all, what
+        was lost, and whether the first frame seen came after `begin` (the seek failed or went
         too far).
     """
     kept: dict[int, np.ndarray] = {}
-    count, lost, seen = 0, 0, 0
-    late = False
-    to_rgb = VideoReformatter()
-    with _open(path) as (container, stream):
-        clock = _clock(container, stream)
+    times, lost = array("d"), _Lost()
+    first = late = False
+    with open_video(path) as (container, stream):
+        clock, screen = survey.clock(), _Screen(stream)
         if seek:
-            if container.format.name not in _SEEKABLE:
-                return kept, 0, 0, True
             try:
-                place = (stream.start_time or 0) + int(begin / stream.time_base)
+                place = math.floor(survey.origin) + int(begin / stream.time_base)
                 container.seek(place, stream=stream)
             except av.FFmpegError:
-                return kept, 0, 0, True
+                return kept, times, lost, True
         for frame in _decoded(container, stream):
             if frame is None:
-                lost += 1
+                lost.refused += 1
                 continue
-            time = clock(frame.pts, seen)
-            if seen == 0:
-                late = frame.pts is None or time > begin
-            seen += 1
+            time = clock(frame.pts)
+            if not first:
+                first, late = True, frame.pts is None or time > begin
             if end is not None and time >= end:
-                return kept, count, lost, late
+                return kept, times, lost, late
             if time < begin:
                 continue
-            lost += frame.is_corrupt
-            if count in wanted:
-                kept[count] = keep(_upright(frame, to_rgb))
-            count += 1
-    return kept, count, lost, late
+            lost.patched += frame.is_corrupt
+            if len(times) in wanted:
+                kept[len(times)] = keep(screen.show(frame))
+            times.append(time)
+    return kept, times, lost, late
 
 
 def _decoded(
@@ -417,6 +420,8 @@ def _decoded(
         except av.FFmpegError:
             yield None
             return
+        except IndexError:  # see `seewhy.video.opening.ENDS`: nothing is lost
+            return
         if packet is None:
             return
         try:
@@ -429,12 +434,50 @@ def _decoded(
         yield from frames
 
 
-def _upright(frame: av.VideoFrame, to_rgb: VideoReformatter) -> np.ndarray:
-    """RGB ``[height, width, 3]``, turned as the camera's orientation flag asks (telephones).
+class _Screen:
+    """Shows the frames of a video as a player does.
 
-    One reformatter for all frames of a video and one thread in it: set up anew for each frame, as
+    One converter for all frames of a video and one thread in it: set up anew for each frame, as
     ``frame.to_ndarray(format="rgb24")`` does, it costs ten times the decoding of a small frame.
+
+    Args:
+        stream: of the frames; its sample aspect ratio, where it has one that makes sense.
     """
-    image = to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+    def __init__(self, stream: av.VideoStream) -> None:
+        aspect = Fraction(stream.sample_aspect_ratio or 1)
+        self._aspect = aspect if 1 / _WIDEST <= aspect <= _WIDEST else Fraction(1)
+        self._converter = VideoReformatter()
+
+    def show(self, frame: av.VideoFrame) -> np.ndarray:
+        """RGB ``[height, width, 3]``."""
+        seen_through = any(part.is_alpha for part in frame.format.components)
+        image = self._converter.reformat(
+            frame,
+            width=max(1, round(frame.width * self._aspect)),
+            format="rgba" if seen_through else "rgb24",
+            threads=1,
+        ).to_ndarray()
+        if seen_through:
+            share = image[..., 3:].astype(np.uint16)
+            mixed = image[..., :3] * share + np.uint16(GROUND) * (255 - share)
+            image = ((mixed + 127) // 255).astype(np.uint8)
+        return _turned(image, frame)
+
+
+def _turned(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turn and mirror a picture as the display matrix asks (telephones, mirrored cameras).
+
+    The matrix takes a pixel (x, y) to (a x + c y, b x + d y).
+    """
+    matrix = next((one for one in frame.side_data if one.type.name == "DISPLAYMATRIX"), None)
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(a * d) < abs(b * c):
+        image, a, d = image.swapaxes(0, 1), c, b
+    if a < 0:
+        image = image[:, ::-1]
+    if d < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)
