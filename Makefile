@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # This checkout's own package, whichever one the environment was set up for.
 export PYTHONPATH := $(CURDIR)/workflow/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: table2 all test test-cluster test-conda test-survival report bench evidence lint setup
+.PHONY: table2 all test test-cluster test-conda test-survival test-fuzz report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
@@ -30,6 +30,9 @@ test-conda: setup  ## the whole workflow in the environments of envs/, their pin
 
 test-survival: setup  ## the workflow killed 24 times, at moments drawn anew with SEEWHY_KILL_SEED=2, 3, …
 	SEEWHY_KILLS=$${SEEWHY_KILLS:-24} pytest -q -s tests/workflow/test_survival.py
+
+test-fuzz: setup  ## files of users broken in 40,000 ways, in others with SEEWHY_FUZZ_SEED=2, 3, …
+	SEEWHY_FUZZ_CASES=$${SEEWHY_FUZZ_CASES:-40000} pytest -q -n auto --maxprocesses 8 tests/unit/test_fuzz.py
 
 evidence: setup  ## the whole over 20 seeds (hours; goes on where it stopped), kept in git beside the default's
 	snakemake all --configfile workflow/presets/evidence.yaml

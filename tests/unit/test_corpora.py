@@ -90,7 +90,7 @@ def test_a_caption_of_no_clip_is_refused_and_nothing_is_written(tmp_path):
 
 def test_a_file_that_is_no_csv_is_refused(tmp_path):
     (tmp_path / "clips.csv").write_bytes(b'clip,split,video\n"a,b\xff\xfe\x00')
-    with pytest.raises(InputError, match=r"clips\.csv: not a CSV file"):
+    with pytest.raises(InputError, match=r"clips\.csv: line 2: the byte 0xff is not UTF-8"):
         read_table(tmp_path, "clips")
 
 
@@ -146,7 +146,7 @@ def test_a_group_stays_together(folder, tmp_path):
             r"a\.mp4 is in split train but has no caption",
         ),
         ("video,caption\n,x\n", r"line 2: no video"),
-        ("", r"captions\.csv: not a CSV file"),
+        ("", r"captions\.csv: is empty; it needs a first line"),
     ],
 )
 def test_a_wrong_captions_file_is_refused(folder, tmp_path, text, message):

@@ -150,7 +150,7 @@ def test_captions_that_change_are_noticed(source):
             r"split\.txt: image 1 has '2', not 1 or 0",
         ),
         ("bounding_boxes.txt", "1 1 1 1 1\n", r"boxes\.txt: has no line for image 2; copy"),
-        ("bounding_boxes.txt", "1 a 1 1 1\n", r"boxes\.txt: image 1: 'a 1 1 1' are not numbers"),
+        ("bounding_boxes.txt", "1 a 1 1 1\n", r"boxes\.txt: image 1: 'a' is not a number from 0"),
         ("parts/parts.txt", "1 back\n", r"parts\.txt: names 1 parts, not 15"),
         ("parts/part_locs.txt", "1 1 3 4\n", r"part_locs\.txt: line 1: '1 1 3 4' is not"),
         ("parts/part_locs.txt", "1 16 3 4 1\n", r"part_locs\.txt: image 1 has part 16"),

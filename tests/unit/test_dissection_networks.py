@@ -109,7 +109,7 @@ def test_a_function_of_ones_own_with_and_without_a_file_of_weights(tmp_path):
         ("resnet19", "resnet18.pth", "'resnet19' is no classifier of torchvision's, nor package"),
         ("fcn_resnet50", "resnet18.pth", "'fcn_resnet50' is no classifier of torchvision's"),
         ("resnet18", None, "dissection.model.weights: resnet18 needs a file of weights"),
-        ("resnet18", "none.pth", "none.pth: no such file of weights"),
+        ("resnet18", "none.pth", "none.pth: no such file"),
         ("resnet18", "broken.pth", "broken.pth: not a whole file of weights"),
         ("resnet34", "resnet18.pth", "not weights of resnet34: lacks layer1.2.bn1.bias"),
         (f"{HERE}:build", "resnet18.pth", "not weights of .*:build: lacks fc|has an unknown"),

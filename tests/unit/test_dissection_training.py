@@ -140,7 +140,7 @@ def test_broken_files_are_refused(network, tmp_path):
     with pytest.raises(InputError, match=r"net\.safetensors: not a whole file of weights"):
         load_network(path)
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(InputError, match="not a network to dissect of this version; delete it"):
+    with pytest.raises(InputError, match="not a network to dissect of this version; make it again"):
         load_network(path)
     about = {"format": "seewhy dissection 1", "widths": [4, 4, 4, 4], "classes": CLASSES}
     save_file({"a": torch.zeros(2)}, path, metadata={"seewhy": json.dumps(about)})

@@ -173,11 +173,15 @@ def test_changed_images_and_new_annotations_are_noticed(source):
         ("Sentences/36979.txt", "[/EN#1/people a [/EN#2/x b]", r"line 1: .* is not a mark"),
         ("Sentences/36979.txt", "\n", r"36979\.txt: holds no caption"),
         ("Annotations/36979.xml", annotation()[:90], r"36979\.xml: not XML .* cut short"),
-        ("Annotations/36979.xml", "<annotation/>", r"36979\.xml: has no size of the image"),
+        (
+            "Annotations/36979.xml",
+            "<annotation/>",
+            r"\.xml: size/width: '' is not a whole",
+        ),
         (
             "Annotations/36979.xml",
             annotation("<object><name>7</name><bndbox><xmin>1</xmin></bndbox></object>"),
-            r"object 1: a name or a corner of the box is not a whole number",
+            r"object 1: ymin: '' is not a whole number",
         ),
         ("val.txt", "36979\n", r"val\.txt: line 1: 36979 is already in train\.txt"),
         ("val.txt", "x.jpg\n", r"val\.txt: line 1: 'x\.jpg' is not an image's number"),

@@ -103,7 +103,7 @@ def test_what_is_missing_is_remarked(source, tmp_path):
     write(source / "train_val_videodatainfo.json", cut)
     import_corpus("msrvtt", source, tmp_path / "a")
     assert "0 test clips, where MSR-VTT has 2990" in remarks(tmp_path / "a")
-    assert "1 captions are empty and are left out" in remarks(tmp_path / "a")
+    assert "1 captions have no word in them and are left out" in remarks(tmp_path / "a")
     assert "2 clips have more or fewer than 20 captions (the first: video0, 19)" in remarks(
         tmp_path / "a"
     )

@@ -119,7 +119,11 @@ def test_images_that_are_not_listed_are_remarked(own, tmp_path):
     (own / "e.PNG").write_bytes((own / "d.png").read_bytes())
     import_corpus("images", own, tmp_path / "corpus")
     remarks = json.loads((tmp_path / "corpus/corpus.json").read_text())["remarks"]
-    assert remarks == ["1 images are not in images.csv and are left out (e.PNG is the first)"]
+    assert remarks == [
+        "1 images are not in images.csv and are left out (e.PNG is the first)",
+        "1 boxes end outside of their image and are cut at its edge (the first: line 4); boxes are "
+        "in pixels of the image at its full size",
+    ]
 
 
 def test_boxes_count_pixels_of_the_upright_picture(own, tmp_path):

@@ -161,13 +161,13 @@ def test_a_tally_is_read_as_it_was_written(tmp_path):
     ("text", "message"),
     [
         (None, r"tally\.csv: no such file; run the rule dissect_layer"),
-        ("", r"tally\.csv: not a table"),
-        ("unit,category,label\n1,object,dog\n", r"tally\.csv: not a tally, it has no column score"),
+        ("", r"tally\.csv: is empty"),
+        ("unit,category,label\n1,object,dog\n", r"tally\.csv: has no column score"),
         ("unit,category,label,score\n1,object,dog,0.1\n2,part,leg,high\n",
          r"tally\.csv: line 3: score 'high' is not a number"),
         ("unit,category,label,score\n1,object,dog,\n", r"tally\.csv: line 2: score '' is not a"),
         ("unit,category,label,score\n1,object,dog,0.1,7,8\n1,2,3,4,5,6,7,8\n",
-         r"tally\.csv: not a table"),
+         r"tally\.csv: line 2: has 6 fields for 4 columns"),
     ],
 )  # fmt: skip
 def test_broken_tallies_are_refused(tmp_path, text, message):

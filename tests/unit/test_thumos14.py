@@ -152,8 +152,8 @@ def test_cliff_diving_that_is_no_diving_and_missing_files_are_remarked(official,
             r"Diving_test\.txt: line 2: 'video_test_0000026 1\.0' is not a video, a",
         ),
         (f"{CLIFF}  2.0 1.0", r"line 2: 2\.0 to 1\.0 is not an interval in seconds"),
-        (f"{CLIFF}  one 1.0", r"line 2: one to 1\.0 is not an interval"),
-        (f"{CLIFF}  nan 1.0", r"line 2: nan to 1\.0 is not an interval"),
+        (f"{CLIFF}  one 1.0", r"line 2: 'one' is not a number from 0"),
+        (f"{CLIFF}  nan 1.0", r"line 2: 'nan' is not a number from 0"),
         ("video_validation_0000001  1 2", r"'video_validation_0000001' is not a video of the test"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_wrong_line_is_named(official, tmp_path, line, message):
     [
         ("video,type,", "film,type,", r"test_Annotation\.csv: has no column video; the columns"),
         ("PoleVault", "PoleDance", r"test_Annotation\.csv: line 5: 'PoleDance' is not an action"),
-        ("706.3", "", r"test_Annotation\.csv: line 7: <NA> to 713\.7 is not an interval"),
+        ("706.3", "", r"test_Annotation\.csv: line 7: '' is not a number from 0"),
     ],
 )
 def test_a_wrong_table_is_named(tables, tmp_path, old, new, message):

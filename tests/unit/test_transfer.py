@@ -194,9 +194,7 @@ def test_features_that_are_not_numbers_are_refused(run, features):
     for path in features.values():
         with h5py.File(path, "a") as file:
             file["features"][...] = np.nan
-    with pytest.raises(
-        InputError, match=r"train\.h5: the validation loss was never a number; delete"
-    ):
+    with pytest.raises(InputError, match=r"train\.h5: features of the clip .* not all values"):
         run("CNN")
     with pytest.raises(InputError, match=r"train\.h5: not all features are finite numbers; delete"):
         run("R", labels=["all"])
@@ -260,5 +258,5 @@ def test_predictions_of_different_clips_or_no_predictions_are_refused(prediction
     with pytest.raises(InputError, match=r"CNN-seed1\.csv: other clips or actions than in"):
         tabulated(predictions, corpus)
     predictions[-1].write_text(json.dumps({}))
-    with pytest.raises(InputError, match=r"CNN-seed1\.csv: not whole predictions; delete it"):
+    with pytest.raises(InputError, match=r"CNN-seed1\.csv: not whole predictions; make it again"):
         tabulated(predictions, corpus)

@@ -23,10 +23,11 @@ from torch import Tensor
 from seewhy.backbones import FEATURES, Backbone
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5
+from seewhy.hdf5_files import FRAMES, texts
 from seewhy.memory import check_memory
 from seewhy.progress import progress
 from seewhy.shards import Shard
-from seewhy.video.resumable import ResumableRows, check_frames_file
+from seewhy.video.resumable import ResumableRows
 
 _AHEAD = 2  # batches read ahead
 
@@ -60,12 +61,7 @@ def extract_features(
     """
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
         raise InputError(f"features.batch: {batch!r} is not a whole number of at least 1")
-    with open_hdf5(frames, needs=("frames", "lengths", "clip")) as source:
-        check_frames_file(source, frames, ndim=5, name="frames")
-        if source["frames"].dtype != np.uint8 or source["frames"].shape[-1] != 3:
-            raise InputError(
-                f"{frames}: frames are not uint8 [clips, n, h, w, 3]; run sample_frames"
-            )
+    with open_hdf5(frames, needs=FRAMES) as source:
         lengths = source["lengths"][:]
         clips, n = source["frames"].shape[:2]
         own = shard.rows(clips) if shard else range(clips)
@@ -84,7 +80,7 @@ def extract_features(
         }
         rows = ResumableRows(
             output,
-            keys=source["clip"].asstr()[own.start : own.stop].tolist(),
+            keys=texts(source["clip"], frames)[own.start : own.stop],
             fields={"features": ((n, FEATURES), np.float32), "lengths": ((), np.int32)},
             attributes=attributes,
             made_from=[input_stamp(frames), batch, backbone.device.type, own.start],

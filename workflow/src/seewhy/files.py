@@ -15,14 +15,23 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from seewhy.errors import InputError, explain_write_errors
-from seewhy.regular_files import check_regular
+from seewhy.hdf5_files import (
+    NO_LOCKS,
+    Expect,
+    check_contents,
+    errno_of,
+    explain_unopened,
+    explained_damage,
+)
+from seewhy.json_files import read_json_text
+from seewhy.readable import check_readable, make_again
 
 
 def partial_path(path: str | Path) -> Path:
@@ -132,32 +141,39 @@ def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
 
 
 @contextlib.contextmanager
-def open_hdf5(path: str | Path, *, needs: tuple[str, ...] = ()) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+def open_hdf5(
+    path: str | Path, *, needs: tuple[str, ...] | Mapping[str, Expect] = ()
+) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; on a file system without locks it is opened without.
 
     Args:
         path: the file.
-        needs: names of the data sets that must be in it.
+        needs: names of the data sets (or groups) that must be in it, or what is expected of each.
 
     Raises:
-        InputError: the file is missing, cut short, not HDF5, or lacks one of `needs`.
+        InputError: the file cannot be read (missing, held by a writer, without permission, cut
+            short, not HDF5 …), lacks one of `needs`, or holds another thing than expected; also
+            where its data turn out to be damaged while the block reads them.
     """
-    if not Path(path).exists():
-        raise InputError(f"{path}: no such file; run the rule that makes it")
-    check_regular(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path}: not a whole HDF5 file (cut short or damaged); delete it and run again"
-        ) from error
-    with file:
-        missing = [name for name in needs if name not in file]
-        if missing:
-            raise InputError(
-                f"{path}: has no data set {', '.join(missing)}; delete it and run again"
-            )
+    check_readable(path, missing="run the rule that makes it")
+    with _opened(path) as file, explained_damage(path):
+        if isinstance(needs, Mapping):
+            check_contents(file, path, needs)
+        elif missing := [name for name in needs if name not in file]:
+            raise InputError(f"{path}: has no data set {', '.join(missing)}; {make_again(path)}")
         yield file
+
+
+def _opened(path: str | Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if errno_of(error) not in NO_LOCKS:
+            raise InputError(explain_unopened(path, error)) from error
+    try:
+        return h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise InputError(explain_unopened(path, error)) from error
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -169,18 +185,14 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file of the workflow; NaN, which Python writes, is admitted.
 
     Raises:
         InputError: the file is missing or is not JSON.
     """
-    check_regular(path)
-    try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run the rule that makes it") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); delete it and run again") from error
+    return read_json_text(
+        path, missing="run the rule that makes it", remedy=make_again(path), finite=False
+    )
 
 
 def regular_file_problem(path: str | Path) -> tuple[str, str] | None:

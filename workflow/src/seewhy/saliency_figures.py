@@ -27,7 +27,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_dilation, binary_erosion
 
 from seewhy.errors import InputError
-from seewhy.figures import COLOURS, bare, figure
+from seewhy.figures import COLOURS, bare, drawable, figure
 from seewhy.files import whole_file
 from seewhy.scores.pointing import Boxes, checked_maps, region_masks, upsample
 
@@ -407,10 +407,10 @@ def _still(
     height, width = cells[0].pictures.shape[1:3]
     columns = min(columns, len(cells))
     letters = int(width / (0.6 * _TITLE))
-    titles = [textwrap.wrap(cell.row.title, letters) or [""] for cell in cells]
+    titles = [textwrap.wrap(drawable(cell.row.title), letters) or [""] for cell in cells]
     head = _LINE * max(map(len, titles))
     wide = columns * (width + _MARGIN) + _MARGIN
-    lines = textwrap.wrap(legend, int(wide / (0.5 * _TEXT)))
+    lines = textwrap.wrap(drawable(legend), int(wide / (0.5 * _TEXT)))
     tall = head + height + _MARGIN // 2 + _CHART + _LINE + _MARGIN
     rows = -(-len(cells) // columns)
     still = Image.new("RGB", (wide, rows * tall + _MARGIN + _LINE * len(lines)), "white")

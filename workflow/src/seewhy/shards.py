@@ -19,6 +19,7 @@ import numpy as np
 
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, summarise_problems, whole_file
+from seewhy.readable import make_again
 from seewhy.video.resumable import create_rows, reserve_room, write_at
 
 _BLOCK = 1 << 24  # bytes copied at a time
@@ -74,11 +75,11 @@ def gather_rows(
             fields, attributes = form = _form(file)
             if first is not None and form != first:
                 raise InputError(
-                    f"{path}: made with other settings than {shards[0]}; delete it and run again"
+                    f"{path}: made with other settings than {shards[0]}; {make_again(path)}"
                 )
             lengths = {name: len(file[name]) for name in ("clip", *fields)}
             if len(set(lengths.values())) > 1:
-                raise InputError(f"{path}: {lengths} rows do not fit; delete it and run again")
+                raise InputError(f"{path}: {lengths} rows do not fit; {make_again(path)}")
             first = form
             keys += file["clip"].asstr()[:].tolist()
     if not keys:
@@ -134,6 +135,6 @@ def _blocks(path: str | Path, rows: h5py.Dataset) -> Iterator[bytes]:
         while left:
             block = os.pread(file.fileno(), min(left, _BLOCK), start)
             if not block:
-                raise InputError(f"{path}: cut short; delete it and run again")
+                raise InputError(f"{path}: cut short; {make_again(path)}")
             yield block
             start, left = start + len(block), left - len(block)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from seewhy.backbones import googlenet, slim_inception
 from seewhy.backbones.weights import check_hash, digest_of_tensors, load_into, read_weights
+from seewhy.checkpoint_metadata import COUNT, build, check_metadata, table_of
 from seewhy.device import autocast, choose_device, choose_precision
 from seewhy.errors import InputError
 from seewhy.vision import about_backbone, check_weights
@@ -136,7 +137,16 @@ def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
             f"{path}: not weights of slim_inception (its metadata say architecture "
             f"{about.get('architecture')!r}); run the rule train_backbone"
         )
-    network = slim_inception.SlimInception(about["heads"])
+    check_metadata(
+        {"format": "slim_inception", "heads": about.get("heads")},
+        path,
+        table_of(heads={"type": "object", "additionalProperties": COUNT}),
+        form="slim_inception",
+        what="weights of slim_inception",
+    )
+    network = build(
+        lambda: slim_inception.SlimInception(about["heads"]), tensors, path, "slim_inception"
+    )
     load_into(network, tensors, path, "slim_inception")
     return network, digest
 

@@ -14,8 +14,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from seewhy.backbones.published import fit_names, load_checkpoint
+from seewhy.checkpoint_metadata import check_finite_weights
 from seewhy.errors import InputError
 from seewhy.files import sha256 as sha256_of
+from seewhy.json_files import parse_json
+from seewhy.readable import check_readable
 
 
 def read_weights(
@@ -33,13 +36,14 @@ def read_weights(
             without one state dict.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file of weights")
-    about: dict[str, Any] = {}
+    check_readable(path, missing="no weights: name their file")
+    about: Any = {}
     try:
         if _is_safetensors(path):
             with safetensors.safe_open(path, "pt") as file:
-                about = json.loads((file.metadata() or {}).get("seewhy", "{}"))
+                about = parse_json(
+                    (file.metadata() or {}).get("seewhy", "{}"), path, remedy="get it again"
+                )
             tensors = load_file(path)
         else:
             tensors = load_checkpoint(path)
@@ -53,7 +57,7 @@ def read_weights(
             f"{path}: not a whole file of weights ({reason}); expected .safetensors, or a "
             "checkpoint of torch.save with tensors and nothing that runs"
         ) from error
-    return fit_names(tensors, names, path), about
+    return fit_names(tensors, names, path), about if isinstance(about, dict) else {}
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -104,6 +108,7 @@ def load_into(network: nn.Module, tensors: dict[str, Tensor], path: str | Path, 
         complaints.append(f"{key} is {list(tensors[key].shape)}, expected {list(own[key].shape)}")
     if complaints:
         raise InputError(f"{path}: not weights of {name}: {'; '.join(complaints)}")
+    check_finite_weights(tensors, path)
     network.load_state_dict(tensors)
 
 

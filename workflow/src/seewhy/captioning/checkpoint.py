@@ -6,17 +6,47 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from seewhy.backbones.weights import read_weights
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, CaptionerShape
+from seewhy.checkpoint_metadata import (
+    COUNT,
+    COUNTS,
+    FLAG,
+    NAME,
+    NAMES,
+    SIZE,
+    build,
+    check_metadata,
+    table_of,
+)
 from seewhy.errors import InputError
 from seewhy.files import whole_file
-from seewhy.regular_files import check_regular
+from seewhy.readable import check_readable, make_again
 from seewhy.text.tokens import SPECIALS, Vocabulary
 
 FORMAT = "seewhy captioner 1"
+_SCHEMA = table_of(
+    shape=table_of(
+        vocabulary=COUNT,
+        topics=COUNT,
+        cnn=COUNT,
+        encoder=COUNT,
+        features=NAME,
+        components=SIZE,
+        motion=COUNTS,
+        concat_cnn=FLAG,
+        embedding=COUNT,
+        decoder=COUNT,
+        attention=COUNT,
+        interpreter=COUNT,
+        corrections=SIZE,
+    ),
+    words=NAMES,
+    backbone=NAME,
+)
 
 
 def save_captioner(
@@ -44,20 +74,18 @@ def load_captioner(path: str | Path) -> tuple[Captioner, Vocabulary, str]:
     Raises:
         InputError: missing, cut short, or not a captioner.
     """
-    check_regular(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("seewhy", "{}"))
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run the rule train_captioner") from error
-    except SafetensorError as error:
+    check_readable(path, missing="run the rule train_captioner")
+    weights, about = read_weights(path)
+    about = check_metadata(about, path, _SCHEMA, form=FORMAT, what="a captioner")
+    words = len(SPECIALS) + len(about["words"])
+    if about["shape"]["vocabulary"] != words:
         raise InputError(
-            f"{path}: not a whole safetensors file ({error}); delete it and train again"
-        ) from error
-    if about.get("format") != FORMAT:
-        raise InputError(f"{path}: not a captioner of this version; delete it and train again")
-    captioner = Captioner(CaptionerShape(**about["shape"]))
+            f"{path}: not a captioner of this version: it tells {words} words, and a vocabulary of "
+            f"{about['shape']['vocabulary']}; {make_again(path)}"
+        )
+    captioner = build(
+        lambda: Captioner(CaptionerShape(**about["shape"])), weights, path, "a captioner"
+    )
     captioner.load_state_dict(weights)
     return captioner.eval(), Vocabulary(about["words"]), about["backbone"]
 

@@ -17,24 +17,36 @@ from torch import Tensor
 
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5
+from seewhy.hdf5_files import Expect, check_finite, texts
+from seewhy.readable import make_again
 from seewhy.text.tokens import PAD, Vocabulary
+
+_FORM = {
+    "features": Expect("number", ("clips", "n", None)),
+    "lengths": Expect("whole", ("clips",), least=0, most="n"),
+    "clip": Expect("text", ("clips",)),
+}
 
 
 class FeatureFile:
     """CNN features of one split, ``features.h5``: [clips, n, d], with lengths and identifiers.
 
     Raises:
-        InputError: the file is not a whole HDF5 file or lacks a data set.
+        InputError: the file is not a whole HDF5 file, lacks a data set, or holds one of another
+            form, a clip twice or no clip; later: features that are not finite.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with open_hdf5(path, needs=("features", "lengths", "clip")) as file:
-            self.clips: list[str] = list(file["clip"].asstr()[:])
+        with open_hdf5(path, needs=_FORM) as file:
+            self.clips: list[str] = texts(file["clip"], path)
             self.lengths: np.ndarray = file["lengths"][:]
             self.shape: tuple[int, int, int] = file["features"].shape
             self.backbone: str = str(file.attrs.get("weights", ""))
         self.row = {clip: row for row, clip in enumerate(self.clips)}
+        if not self.clips or len(self.row) < len(self.clips):
+            wrong = "holds a clip twice" if self.clips else "holds no clip"
+            raise InputError(f"{path}: {wrong}; {make_again(path)}")
         self._stored = np.arange(len(self.clips))  # rows of the file
 
     def only(self, clips: Collection[str]) -> FeatureFile:
@@ -57,12 +69,13 @@ class FeatureFile:
         rows = np.unique(np.linspace(0, len(self.clips) - 1, clips).round())
         with open_hdf5(self.path, needs=("features",)) as file:
             features = file["features"]
-            return [
-                torch.from_numpy(
-                    features[self._stored[row], : self.lengths[row]].astype(np.float32)
-                )
+            found = [
+                features[self._stored[row], : self.lengths[row]].astype(np.float32)
                 for row in rows.astype(int)
             ]
+        for row, own in zip(rows.astype(int), found, strict=True):
+            check_finite(own, f"features of the clip {self.clips[row]}", self.path)
+        return [torch.from_numpy(own) for own in found]
 
     def batches(self, order: Sequence[Sequence[int]]) -> Iterator[tuple[Tensor, Tensor]]:
         """Read rows, a list at a time: CNN features [c, n, d] and lengths [c] for each list."""
@@ -72,6 +85,8 @@ class FeatureFile:
                 block = np.empty((len(rows), *self.shape[1:]), dtype=np.float32)
                 for place, row in enumerate(rows):
                     features.read_direct(block, np.s_[self._stored[row]], np.s_[place])
+                    what = f"features of the clip {self.clips[row]}"
+                    check_finite(block[place], what, self.path)
                 yield torch.from_numpy(block), torch.from_numpy(self.lengths[list(rows)]).long()
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 from seewhy.errors import InputError
 from seewhy.files import whole_file
-from seewhy.regular_files import check_regular
+from seewhy.json_files import has_form, parse_json
+from seewhy.readable import make_again
+from seewhy.text_files import read_lines
 
 
 def model_and_seed(path: str | Path) -> tuple[str, int]:
@@ -47,14 +49,19 @@ def read_records(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         InputError: missing, or not JSON lines of this form.
     """
-    check_regular(path)
-    try:
-        with open(path, encoding="utf-8") as file:
-            records = [json.loads(line) for line in file]
-        if all({"clip", "caption"} <= set(record) for record in records):
-            return records
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; run the rule caption_clips") from error
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
-        pass
-    raise InputError(f"{path}: not a predictions file; delete it and run caption_clips again")
+    records, seen = [], set()
+    for number, line in enumerate(read_lines(path, missing="run the rule caption_clips"), 1):
+        where = f"{path}: line {number}"
+        if not line.strip():
+            continue
+        record = parse_json(line, where, remedy=make_again(path), finite=False)
+        if not has_form(record, {"clip": str, "caption": str}):
+            raise InputError(
+                f'{where}: is not of the form {{"clip": …, "caption": …}}, both text; '
+                f"{make_again(path)}"
+            )
+        if record["clip"] in seen:
+            raise InputError(f"{where}: {record['clip']} is there twice; keep one of its captions")
+        seen.add(record["clip"])
+        records.append(record)
+    return records

@@ -29,6 +29,7 @@ from seewhy.device import autocast, check_network, choose_device, choose_precisi
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, whole_file
 from seewhy.progress import progress
+from seewhy.readable import make_again
 from seewhy.resume import Unfinished
 from seewhy.table_numbers import number_format
 from seewhy.text.tokens import Vocabulary
@@ -174,7 +175,7 @@ def train_captioner(
     try:
         captioner.encoder.input.fit(train.sample(SAMPLE))
     except ValueError as error:
-        raise InputError(f"{train_features}: {error}; delete it and extract them again") from None
+        raise InputError(f"{train_features}: {error}; {make_again(train_features)}") from None
     captioner.to(where)
     optimizer = plan.optimizer_for(captioner)
     numbers = hashlib.sha256()

@@ -304,7 +304,7 @@ def transfer_actions(
                 loss = fit_network(network.to(where), train, splits["val"], recipe)
             except ValueError as error:
                 raise InputError(
-                    f"{features['train']}: {error}; delete it and extract the features again, or "
+                    f"{features['train']}: {error}; extract the features again, or "
                     "change the settings of the captioner"
                 ) from None
         predicted = logits_of(network, splits["test"]).argmax(dim=1).tolist()

@@ -14,6 +14,7 @@ from seewhy.captioning.transfer import LINEAR, actions_of
 from seewhy.corpora.canonical import read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.readable import make_again
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
 from seewhy.table_numbers import number_format
 from seewhy.training_remarks import all_alike, in_one, sound
@@ -59,7 +60,7 @@ def tabulate_transfer(
     for path, table in zip(predictions, read.values(), strict=True):
         if not table["label"].equals(truth):
             raise InputError(
-                f"{path}: other clips or actions than in {predictions[0]}; delete both and run "
+                f"{path}: other clips or actions than in {predictions[0]}; run "
                 "transfer_actions again"
             )
     models = list(dict.fromkeys(model for model, _ in read))
@@ -104,7 +105,7 @@ def _read(path: Path) -> pd.DataFrame:
     """Predictions by number of labels and clip."""
     table = read_csv(path)
     if tuple(table.columns) != COLUMNS or table.empty or table.isna().any(axis=None):
-        raise InputError(f"{path}: not whole predictions; delete it and run transfer_actions again")
+        raise InputError(f"{path}: not whole predictions; {make_again(path)}")
     return table.set_index(["labels", "clip"])
 
 

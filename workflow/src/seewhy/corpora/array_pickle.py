@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from seewhy.errors import InputError
+from seewhy.readable import check_readable
 
 _ADMITTED = {
     (f"numpy.{package}.multiarray", name): value.__reduce__()[0]
@@ -43,6 +44,7 @@ def read_arrays(path: str | Path, *, remedy: str) -> Any:
     Raises:
         InputError: the file is cut short, damaged, or asks for anything that is no array.
     """
+    check_readable(path, missing=remedy)
     try:
         with open(path, "rb") as file:
             return _ArraysOnly(file).load()

@@ -5,25 +5,28 @@ The form itself (tables, columns, what each means) stands in ``canonical.yaml`` 
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import functools
 import importlib.resources
-import itertools
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
+from seewhy.csv_files import check_columns, csv_parts, line_of, read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_file
-from seewhy.regular_files import check_regular
+from seewhy.number_text import LARGEST_WHOLE, numbers_of, shown
+from seewhy.text.tokens import tokenise
 
 SPLITS = ("train", "val", "test")
 _DTYPES = {"string": "string", "number": "Float64", "integer": "Int64", "boolean": "boolean"}
-_AS_TEXT = {"dtype": "string", "keep_default_na": False, "na_values": [""]}
+_IDENTIFIER = r"[\w.-]*\w[\w.-]*"  # also names files, so it is no way out of a folder
+_LONGEST = 200  # bytes of an identifier; a file's name may have 255
+_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_MAKE = "run the rule import_corpus"
 
 
 @functools.cache
@@ -50,11 +53,10 @@ def read_table(folder: str | Path, name: str) -> pd.DataFrame:
         InputError: the table is missing though required, or breaks the form.
     """
     path = Path(folder) / f"{name}.csv"
-    if not path.exists():
-        if schema()[name]["required"]:
-            raise InputError(f"{path}: no such file; run the rule import_corpus")
+    if not os.path.lexists(path) and not schema()[name]["required"]:
         return empty_table(name)
-    return check_table(read_csv(path), name, where=str(path))
+    table = read_csv(path, missing=_MAKE)
+    return check_table(table, name, where=str(path), lines=table.index)
 
 
 def table_parts(folder: str | Path, name: str, *, rows: int = 20_000) -> Iterator[pd.DataFrame]:
@@ -65,12 +67,10 @@ def table_parts(folder: str | Path, name: str, *, rows: int = 20_000) -> Iterato
     Raises:
         InputError: as `read_table`.
     """
-    path = Path(folder) / f"{name}.csv"
-    if not path.exists():
-        raise InputError(f"{path}: no such file; run the rule import_corpus")
-    with _read_csv_parts(path, rows) as parts:
-        for part in parts:
-            yield check_table(part, name, where=str(path), first=part.index[0])
+    path, first = Path(folder) / f"{name}.csv", 0
+    for part in csv_parts(path, rows=rows, missing=_MAKE):
+        yield check_table(part, name, where=str(path), first=first, lines=part.index)
+        first += len(part)
 
 
 def empty_table(name: str) -> pd.DataFrame:
@@ -81,138 +81,174 @@ def empty_table(name: str) -> pd.DataFrame:
     )
 
 
-def write_tables(folder: str | Path, tables: Mapping[str, pd.DataFrame]) -> None:
+def write_tables(
+    folder: str | Path, tables: Mapping[str, pd.DataFrame], *, source: str | Path | None = None
+) -> None:
     """Check `tables` against the form and each other, then write ``<folder>/<name>.csv`` each.
+
+    Args:
+        folder: where.
+        tables: by name.
+        source: what they were made of, for messages; None: the files to be written.
 
     Raises:
         InputError: a table breaks the form; nothing is written then.
     """
-    checked = {
-        name: check_table(table, name, where=f"{folder}/{name}.csv")
-        for name, table in tables.items()
+    where = {
+        name: f"{folder}/{name}.csv" if source is None else f"{source}: as table {name}"
+        for name in tables
     }
+    checked = {name: check_table(table, name, where=where[name]) for name, table in tables.items()}
     for name, table in checked.items():
-        _check_references(table, name, checked, folder)
+        _check_references(table, name, checked, where[name])
     for name, table in checked.items():
         with whole_file(Path(folder) / f"{name}.csv") as temporary:
             table.to_csv(temporary, index=False)
 
 
-def read_csv(path: str | Path) -> pd.DataFrame:
-    """Read a CSV file as text, every cell as it stands (empty cells are missing values).
+def check_captions(texts: pd.Series, where: str | Path) -> None:
+    """Refuse a caption of a user's table without a word in it; an empty cell is no caption.
+
+    Args:
+        texts: a column of a table of `read_csv`.
+        where: the file.
 
     Raises:
-        InputError: not there, not a CSV file, or not UTF-8.
+        InputError: the first.
     """
-    with _csv_errors(path):
-        return pd.read_csv(path, **_AS_TEXT)
-
-
-@contextlib.contextmanager
-def _read_csv_parts(path: str | Path, rows: int) -> Iterator[Iterator[pd.DataFrame]]:
-    """The same, so many rows at a time."""
-    with _csv_errors(path), pd.read_csv(path, chunksize=rows, **_AS_TEXT) as parts:
-        yield parts
-
-
-@contextlib.contextmanager
-def _csv_errors(path: str | Path) -> Iterator[None]:
-    """Say in one line what is wrong with a CSV file that is about to be read."""
-    check_regular(path)
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            first = list(itertools.islice(csv.reader(file), 2))
-        if len(first) == 2 and len(first[1]) > len(first[0]):
+    for row, text in enumerate(texts.fillna("")):
+        if text and not tokenise(text):
             raise InputError(
-                f"{path}: line 2 has {len(first[1])} fields for {len(first[0])} columns; put "
-                "quotes around a text with commas"
+                f"{where}: line {line_of(texts, row)}: the caption {shown(text)} has no word in "
+                "it; write one, or leave the cell empty"
             )
-        yield
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a CSV file in UTF-8 ({error}); put quotes around a text with commas"
-        ) from error
 
 
-def check_table(table: pd.DataFrame, name: str, *, where: str, first: int = 0) -> pd.DataFrame:
+def without_words(captions: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
+    """The captions of a published data set without those that have no word, which are told."""
+    silent = pd.Series([not tokenise(text) for text in captions["text"]], captions.index, bool)
+    if silent.any():
+        first = captions["clip"][silent].iloc[0]
+        remarks.append(
+            f"{silent.sum()} captions have no word in them and are left out (the first: of {first})"
+        )
+    return captions[~silent].reset_index(drop=True)
+
+
+def check_table(
+    table: pd.DataFrame, name: str, *, where: str, first: int = 0, lines: pd.Index | None = None
+) -> pd.DataFrame:
     """Return `table` with the form's column order and types, its rows numbered from `first`.
 
+    Args:
+        table: as text, or typed.
+        name: of the form.
+        where: the file, for messages.
+        first: number of the first row.
+        lines: of the file, less 2, as `read_csv` tells them; None: the rows' own numbers.
+
     Raises:
-        InputError: a missing or unknown column, a value of the wrong type or outside the listed
-            ones, an empty cell, a repeated key; the message names `where`, the column and the row.
+        InputError: a missing or unknown column, a value of the wrong type or out of its bounds, an
+            empty cell, a repeated key; the message names `where`, the column and the line.
     """
     form = schema()[name]
     columns = form["columns"]
-    unknown = [column for column in table.columns if column not in columns]
-    missing = [
-        column
-        for column, about in columns.items()
-        if column not in table.columns and not about.get("optional")
-    ]
-    if unknown or missing:
-        wrong = [f"has no column {', '.join(missing)}"] if missing else []
-        wrong += [f"has an unknown column {', '.join(unknown)}"] if unknown else []
-        raise InputError(
-            f"{where}: {' and '.join(wrong)}; the columns of {name} are {', '.join(columns)}"
-        )
+    check_columns(
+        table,
+        where,
+        [column for column, about in columns.items() if not about.get("optional")],
+        [column for column, about in columns.items() if about.get("optional")],
+        of=name,
+    )
+    if not len(table):
+        return empty_table(name)
     result = pd.DataFrame(index=pd.RangeIndex(first, first + len(table)))
+    complain = functools.partial(_complain, where, lines)
     for column, about in columns.items():
         if column not in table.columns:
             result[column] = pd.Series(pd.NA, index=result.index, dtype=_DTYPES[about["type"]])
             continue
-        values = _typed(table[column].set_axis(result.index), about["type"], column, where)
+        given = table[column].set_axis(result.index)
+        values = _typed(given, about["type"], column, complain)
         if not about.get("optional") and values.isna().any():
-            _complain(where, column, values.isna(), "is empty; fill it in")
-        if "values" in about:
-            bad = values.notna() & ~values.isin(about["values"])
-            if bad.any():
-                _complain(where, column, bad, f"is not one of {', '.join(about['values'])}", values)
+            complain(column, values.isna(), "is empty; fill it in")
+        _check_values(values, about, column, complain)
         result[column] = values
+    for column, about in columns.items():
+        if "below" in about:
+            bad = (result[column] >= result[about["below"]]).fillna(False)
+            if bad.any():
+                what = f"is not below its {about['below']}; mend both"
+                complain(column, bad, what, result[column])
+        if "up_to" in about:
+            bad = (result[column] > result[about["up_to"]]).fillna(False)
+            if bad.any():
+                what = f"is above its {about['up_to']}; mend both"
+                complain(column, bad, what, result[column])
     repeated = result.duplicated(subset=form["key"])
     if repeated.any():
-        _complain(
-            where, " + ".join(form["key"]), repeated, "repeats an earlier row; make it unique"
-        )
+        complain(" + ".join(form["key"]), repeated, "repeats an earlier row; make it unique")
     return result
 
 
-def _typed(values: pd.Series, kind: str, column: str, where: str) -> pd.Series:
+def _typed(values: pd.Series, kind: str, column: str, complain: Callable[..., None]) -> pd.Series:
     if kind == "boolean" and not pd.api.types.is_bool_dtype(values.dtype):
         lower = values.astype("string").str.lower()
         mapped = lower.map({"true": True, "false": False}).astype("boolean")
         if (mapped.isna() & lower.notna()).any():
-            _complain(where, column, mapped.isna() & lower.notna(), "is not true or false", values)
+            complain(column, mapped.isna() & lower.notna(), "is not true or false", values)
         return mapped
     if kind in ("number", "integer"):
-        numbers = pd.to_numeric(values, errors="coerce")
+        numbers = numbers_of(values)
         bad = numbers.isna() & values.notna()
         if kind == "integer":
-            bad |= numbers.notna() & (numbers % 1 != 0)
+            bad |= numbers.notna() & ((numbers % 1 != 0) | (numbers.abs() > LARGEST_WHOLE))
         if bad.any():
-            _complain(
-                where,
-                column,
-                bad,
-                f"is not {'a whole' if kind == 'integer' else 'a'} number",
-                values,
-            )
+            whole = "a whole" if kind == "integer" else "a"
+            complain(column, bad, f"is not {whole} number", values)
         return numbers.astype(_DTYPES[kind])
     return values.astype(_DTYPES[kind])
 
 
+def _check_values(
+    values: pd.Series, about: Mapping[str, Any], column: str, complain: Callable[..., None]
+) -> None:
+    """Hold the values of a column against what the form says of each."""
+    if "values" in about:
+        bad = values.notna() & ~values.isin(about["values"])
+        if bad.any():
+            complain(column, bad, f"is not one of {', '.join(about['values'])}", values)
+    if "least" in about and (bad := (values < about["least"]).fillna(False)).any():
+        complain(column, bad, f"is below {about['least']}", values)
+    if "above" in about and (bad := (values <= about["above"]).fillna(False)).any():
+        complain(column, bad, f"is not above {about['above']}", values)
+    if about.get("identifier"):
+        bad = ~values.str.fullmatch(_IDENTIFIER).fillna(True)
+        if bad.any():
+            complain(column, bad, "is not letters, digits, '.', '_' and '-' alone", values)
+        bad = pd.Series([len(str(value).encode()) > _LONGEST for value in values], values.index)
+        if bad.any():
+            complain(column, bad, f"is longer than {_LONGEST} bytes; shorten the name", values)
+    elif about["type"] == "string" and (bad := values.str.contains(_CONTROL).fillna(False)).any():
+        complain(column, bad, "holds a control character; take it out", values)
+
+
 def _complain(
-    where: str, column: str, bad: pd.Series, what: str, values: pd.Series | None = None
+    where: str,
+    lines: pd.Index | None,
+    column: str,
+    bad: pd.Series,
+    what: str,
+    values: pd.Series | None = None,
 ) -> None:
     row = int(bad.to_numpy(dtype=bool, na_value=False).argmax())
-    value = f" {str(values.iloc[row])!r}" if values is not None else ""
-    line = bad.index[row] + 2
+    value = f" {shown(str(values.iloc[row]))}" if values is not None else ""
+    line = (bad.index if lines is None else lines)[row] + 2
     raise InputError(f"{where}: column {column}, line {line}: the value{value} {what}")
 
 
 def _check_references(
-    table: pd.DataFrame, name: str, tables: Mapping[str, pd.DataFrame], folder: str | Path
+    table: pd.DataFrame, name: str, tables: Mapping[str, pd.DataFrame], where: str
 ) -> None:
     for column, about in schema()[name]["columns"].items():
         if "refers" not in about:
@@ -220,6 +256,5 @@ def _check_references(
         target, key = about["refers"].split(".")
         bad = ~table[column].isin(tables[target][key])
         if bad.any():
-            _complain(
-                f"{folder}/{name}.csv", column, bad, f"is not in the table {target}", table[column]
-            )
+            what = f"is not in the table {target}"
+            _complain(where, None, column, bad, what, table[column])

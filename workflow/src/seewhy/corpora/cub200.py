@@ -24,6 +24,7 @@ al., *Learning Deep Representations of Fine-Grained Visual Descriptions*, CVPR 2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -34,10 +35,15 @@ import pandas as pd
 from seewhy.corpora.dealing import draw
 from seewhy.corpora.sources import SOURCES
 from seewhy.errors import InputError
+from seewhy.number_text import real_number, whole_number
 from seewhy.table_paths import path_inside
+from seewhy.text.tokens import tokenise
+from seewhy.text_files import read_lines, read_old_lines
 
 CLASSES, IMAGES, PARTS, CAPTIONS = 200, {"train": 5994, "test": 5794}, 15, 10
+LARGEST = 1e6  # pixels
 WHERE = SOURCES["cub200"].where
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 Boxes = Iterator[tuple[str, Mapping[str, Any]]]
 
@@ -104,7 +110,8 @@ def _images(lists: Path, classes: int) -> tuple[pd.DataFrame, list[str]]:
     train = {number: flag for (number,), (flag,) in _rows(lists / "train_test_split.txt", 1, 1)}
     for path, listed in (("image_class_labels.txt", class_of), ("train_test_split.txt", train)):
         _check_listed(lists / path, files, listed)
-    unknown = next((n for n, k in class_of.items() if not k.isdigit() or int(k) not in names), None)
+    known = {str(number) for number in names}
+    unknown = next((n for n, k in class_of.items() if k.lstrip("0") not in known), None)
     if unknown is not None:
         raise InputError(
             f"{lists / 'image_class_labels.txt'}: image {unknown} has the class "
@@ -128,6 +135,12 @@ def _images(lists: Path, classes: int) -> tuple[pd.DataFrame, list[str]]:
             remarks.append(
                 f"{count} {what}, where CUB-200-2011 has {expected}: results are not those of the "
                 f"whole data set; {WHERE}"
+            )
+    for number, file in files.items():
+        if len(PurePosixPath(file).parts) != 2 or not PurePosixPath(file).suffix:
+            raise InputError(
+                f"{lists / 'images.txt'}: image {number}: {file[:60]!r} is not <class "
+                "folder>/<file>; copy the file again"
             )
     rows = [
         (number, file, PurePosixPath(file).stem, _label(names[int(class_of[number])]),
@@ -153,22 +166,24 @@ def _images(lists: Path, classes: int) -> tuple[pd.DataFrame, list[str]]:
 
 def _rows(path: Path, keys: int, values: int) -> Iterator[tuple[tuple[int, ...], list[str]]]:
     """Lines of whole numbers and then values, separated by blanks."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {WHERE}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error}); copy the file again") from error
-    for number, line in enumerate(text.splitlines(), 1):
+    seen: set[tuple[int, ...]] = set()
+    for number, line in enumerate(read_lines(path, missing=WHERE), 1):
         fields = line.split()
         if not fields:
             continue
-        if len(fields) != keys + values or not all(key.isdigit() for key in fields[:keys]):
+        if len(fields) != keys + values or not all(map(_NUMBER.fullmatch, fields[:keys])):
             raise InputError(
                 f"{path}: line {number}: {line[:60]!r} is not {keys} whole number(s) and "
                 f"{values} value(s); copy the file again"
             )
-        yield tuple(map(int, fields[:keys])), fields[keys:]
+        key = tuple(map(int, fields[:keys]))
+        if key in seen:
+            raise InputError(
+                f"{path}: line {number}: {' '.join(fields[:keys])} is there twice; copy the file "
+                "again"
+            )
+        seen.add(key)
+        yield key, fields[keys:]
 
 
 def _check_listed(path: Path, files: Mapping[int, str], listed: Mapping[int, Any]) -> None:
@@ -192,14 +207,15 @@ def _split(images: pd.DataFrame, val_share: float, seed: int) -> pd.Series:
 
 
 def _captions(folder: Path, images: pd.DataFrame, remarks: list[str]) -> pd.DataFrame:
-    rows, without, odd = [], [], []
+    rows, without, odd, foreign = [], [], [], 0
     for clip, file in zip(images["clip"], images["file"], strict=True):
         path = path_inside(folder, file, where="images.txt").with_suffix(".txt")
         if not path.exists():
             without.append(file)
             continue
-        lines = [line.strip() for line in path.read_text("utf-8", "replace").splitlines()]
-        texts = [line for line in lines if line]
+        lines, other = read_old_lines(path)
+        foreign += other
+        texts = [line.strip() for line in lines if tokenise(line)]
         rows += [(f"{clip}.{k}", clip, text) for k, text in enumerate(texts)]
         if len(texts) != CAPTIONS:
             odd.append(clip)
@@ -208,6 +224,8 @@ def _captions(folder: Path, images: pd.DataFrame, remarks: list[str]) -> pd.Data
             f"{len(without)} of {len(images)} images have no captions in {folder} (the first: "
             f"{without[0]}); {WHERE}"
         )
+    if foreign:
+        remarks.append(f"{foreign} captions are not UTF-8 and were read as Windows-1252")
     if odd:
         remarks.append(
             f"{len(odd)} images have more or fewer than {CAPTIONS} captions (the first: {odd[0]})"
@@ -223,12 +241,19 @@ def _truth(lists: Path, images: pd.DataFrame) -> Boxes:
         for (number,), values in _rows(lists / "bounding_boxes.txt", 1, 4)
         if number in wanted
     }
+    thin = next((number for number, box in boxes.items() if min(box[2:]) <= 0), None)
+    if thin is not None:
+        raise InputError(
+            f"{lists / 'bounding_boxes.txt'}: image {thin}: its box has no width or no height; "
+            "copy the file again"
+        )
     _check_listed(lists / "bounding_boxes.txt", dict.fromkeys(images["number"], ""), boxes)
     names = {}
-    for line in (lists / "parts/parts.txt").read_text("utf-8").splitlines():
+    for place, line in enumerate(read_lines(lists / "parts/parts.txt", missing=WHERE), 1):
         number, _, name = line.strip().partition(" ")
         if name:
-            names[int(number)] = name
+            where = f"{lists / 'parts/parts.txt'}: line {place}"
+            names[whole_number(number, where, most=PARTS, remedy="copy the file again")] = name
     if len(names) != PARTS:
         raise InputError(
             f"{lists / 'parts/parts.txt'}: names {len(names)} parts, not {PARTS}; copy the file "
@@ -242,6 +267,11 @@ def _truth(lists: Path, images: pd.DataFrame) -> Boxes:
         x, y, visible = _numbers(values, path, number)
         if part not in names:
             raise InputError(f"{path}: image {number} has part {part}, not in parts.txt; copy both")
+        if visible not in (0, 1):
+            raise InputError(
+                f"{path}: image {number}: part {part} is visible {visible:g}, not 1 or 0; copy the "
+                "file again"
+            )
         if visible:
             parts[number].append((names[part], x, y))
 
@@ -269,9 +299,5 @@ def _truth(lists: Path, images: pd.DataFrame) -> Boxes:
 
 
 def _numbers(values: list[str], path: Path, image: int) -> list[float]:
-    try:
-        return [float(value) for value in values]
-    except ValueError as error:
-        raise InputError(
-            f"{path}: image {image}: {' '.join(values)!r} are not numbers; copy the file again"
-        ) from error
+    bounds = {"least": 0, "most": LARGEST, "remedy": "copy the file again"}
+    return [real_number(value, f"{path}: image {image}", **bounds) for value in values]

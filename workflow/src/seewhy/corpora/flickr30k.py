@@ -49,14 +49,18 @@ from seewhy.corpora.layout import Tree, locate
 from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES
 from seewhy.corpora.truth import SURROUNDINGS
 from seewhy.errors import InputError
+from seewhy.number_text import whole_number
 from seewhy.progress import progress
+from seewhy.readable import check_readable
 from seewhy.text.tokens import tokenise
+from seewhy.text_files import read_lines
 
 COUNTS = {"train": 29783, "val": 1000, "test": 1000}
 CAPTIONS = 5  # of each image
 NOT_VISUAL = 0
+LARGEST = 10**9  # number of a chain, or pixels
 WHERE = SOURCES["flickr30k"].where
-_MARK = re.compile(r"\[/EN#(\d+)/([^\s/\]]+)(?:/[^\s/\]]+)*\s+([^\]]*)\]")
+_MARK = re.compile(r"\[/EN#([0-9]{1,9})/([^\s/\]]+)(?:/[^\s/\]]+)*\s+([^\]]*)\]")
 
 Boxes = Iterator[tuple[str, Mapping[str, np.ndarray]]]
 
@@ -102,12 +106,15 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     instances: list[tuple[str, int, str, str]] = []
     phrases: list[tuple[str, int, int, str, str]] = []
     boxes: dict[str, np.ndarray] = {}
-    without, empty, odd = 0, [], []
+    without, empty, odd, silent = 0, [], [], []
     for image in progress(split_of, what="Reading annotations", unit="image"):
         sentences = _sentences(said_in / f"{image}.txt")
         chains = _chains(boxed_in / f"{image}.xml")
         numbers: dict[int, int] = {}
         for place, (text, marked) in enumerate(sentences):
+            if not tokenise(text):
+                silent.append(image)
+                continue
             captions.append((f"{image}.{place}", image, text, (image, place + 1) not in unrelated))
             for phrase in marked:
                 if phrase.chain == NOT_VISUAL:
@@ -132,6 +139,11 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     if odd:
         remarks.append(
             f"{len(odd)} images have more or fewer than {CAPTIONS} captions (the first: {odd[0]})"
+        )
+    if silent:
+        remarks.append(
+            f"{len(silent)} captions have no word in them and are left out (the first: of "
+            f"{silent[0]})"
         )
     if empty:
         remarks.append(
@@ -174,11 +186,11 @@ def _splits(tree: Tree) -> dict[str, str]:
         path = tree.find(f"{split}.txt")
         if path is None:
             raise InputError(f"{tree.folder}: no {split}.txt here or below; {WHERE}")
-        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+        for number, line in enumerate(read_lines(path, missing=WHERE), 1):
             image = line.strip()
             if not image:
                 continue
-            if not image.isdigit():
+            if not re.fullmatch(r"[0-9]{1,20}", image):
                 raise InputError(
                     f"{path}: line {number}: {line[:60]!r} is not an image's number; copy the file "
                     "again"
@@ -199,10 +211,10 @@ def _unrelated(path: Path | None) -> set[tuple[str, int]]:
     if path is None:
         return set()
     found = set()
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip() or line.startswith("#"):
             continue
-        match = re.fullmatch(r"(\d+)\s+(\d+)", line.strip())
+        match = re.fullmatch(r"([0-9]{1,20})\s+([0-9]{1,9})", line.strip())
         if not match:
             raise InputError(
                 f"{path}: line {number}: {line[:60]!r} is not '<image> <caption>'; copy the file "
@@ -214,12 +226,7 @@ def _unrelated(path: Path | None) -> set[tuple[str, int]]:
 
 def _sentences(path: Path) -> list[tuple[str, list[Phrase]]]:
     """Captions without their marks, and the marked phrases of each."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {WHERE}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error}); copy the file again") from error
+    lines = read_lines(path, missing=WHERE)
     found = [
         parse_sentence(line, where=f"{path}: line {number}")
         for number, line in enumerate(lines, 1)
@@ -276,31 +283,29 @@ def _tokens_before(text: str, place: int, count: int) -> tuple[int, bool]:
 
 def _chains(path: Path) -> Chains:
     """Boxes and scenes of an annotation file."""
+    check_readable(path, missing=WHERE)
     try:
         root = ElementTree.parse(path).getroot()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {WHERE}") from error
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the latter of its encoding
         raise InputError(f"{path}: not XML ({error}); it is cut short: copy it again") from error
-    try:
-        width, height = (int(root.findtext(f"size/{side}") or "") for side in ("width", "height"))
-    except ValueError as error:
-        raise InputError(f"{path}: has no size of the image; copy the file again") from error
+    width, height = (
+        _pixels(root.findtext(f"size/{side}"), f"{path}: size/{side}", least=1)
+        for side in ("width", "height")
+    )
     boxes: dict[int, list[tuple[float, float, float, float]]] = {}
     scenes: set[int] = set()
     empty = 0
     for number, entry in enumerate(root.iter("object"), 1):
-        try:
-            names = [int(name.text or "") for name in entry.iter("name")]
-            corners = entry.find("bndbox")
-            if corners is not None:
-                sides = ("xmin", "ymin", "xmax", "ymax")
-                left, top, right, bottom = (int(corners.findtext(s) or "") for s in sides)
-        except ValueError as error:
-            raise InputError(
-                f"{path}: object {number}: a name or a corner of the box is not a whole number; "
-                "copy the file again"
-            ) from error
+        where = f"{path}: object {number}"
+        names = [_pixels(name.text, f"{where}: name", least=0) for name in entry.iter("name")]
+        corners = entry.find("bndbox")
+        if corners is not None:
+            left, top, right, bottom = (
+                _pixels(corners.findtext(side), f"{where}: {side}")
+                for side in ("xmin", "ymin", "xmax", "ymax")
+            )
+            if left > right or top > bottom:
+                raise InputError(f"{where}: its box ends before it begins; copy the file again")
         if corners is None:
             if entry.findtext("scene") == "1":
                 scenes.update(names)
@@ -314,6 +319,10 @@ def _chains(path: Path) -> Chains:
         for name in names:
             boxes.setdefault(name, []).append((x, y, w, h))
     return Chains(boxes, scenes - set(boxes), empty)
+
+
+def _pixels(text: str | None, where: str, *, least: int = -LARGEST) -> int:
+    return whole_number(text or "", where, least=least, most=LARGEST, remedy="copy the file again")
 
 
 def _rows(boxes: Mapping[str, np.ndarray]) -> Boxes:

@@ -19,12 +19,12 @@ from typing import Any
 
 import pandas as pd
 
-from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
 from seewhy.corpora.own import clip_name, deal_groups
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS, unlisted
+from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
-
-_COLUMNS = ["video", "caption", "split", "group"]
+from seewhy.number_text import shown
 
 
 def read(
@@ -42,21 +42,26 @@ def read(
     """
     path = source / "captions.csv"
     rows = read_csv(path)
-    unknown = [column for column in rows.columns if column not in _COLUMNS]
-    missing = [column for column in _COLUMNS[:2] if column not in rows.columns]
-    if unknown or missing:
-        wrong = [f"has no column {', '.join(missing)}"] if missing else []
-        wrong += [f"has an unknown column {', '.join(unknown)}"] if unknown else []
-        raise InputError(
-            f"{path}: {' and '.join(wrong)}; the columns are {', '.join(_COLUMNS)} (the last two "
-            "are optional)"
-        )
+    check_columns(
+        rows,
+        path,
+        ["video", "caption"],
+        ["split", "group"],
+        note=" (the last two are optional)",
+    )
     if rows["video"].isna().any():
-        raise InputError(f"{path}: line {rows['video'].isna().argmax() + 2}: no video; name it")
+        line = line_of(rows, rows["video"].isna().argmax())
+        raise InputError(f"{path}: line {line}: no video; name it")
     rows["video"] = [os.path.normpath(video) for video in rows["video"]]
     rows["clip"] = [clip_name(video) for video in rows["video"]]
     if rows.groupby("clip")["video"].nunique().max() > 1:
         raise InputError(f"{path}: two videos differ only in / or other signs; rename one")
+    check_captions(rows["caption"], path)
+    for row, video in enumerate(rows["video"]):
+        if os.path.isdir(source / video):
+            raise InputError(
+                f"{path}: line {line_of(rows, row)}: {shown(video)} is a folder; name a video in it"
+            )
     videos = rows.drop_duplicates("clip").set_index("clip")
     if "group" in rows and rows.groupby("clip")["group"].nunique(dropna=False).max() > 1:
         clip = rows.groupby("clip")["group"].nunique(dropna=False).idxmax()
@@ -108,8 +113,9 @@ def _given_split(rows: pd.DataFrame, path: Path) -> pd.Series:
     bad = ~rows["split"].isin(SPLITS)
     if bad.any():
         line = int(bad.argmax())
+        given = shown(rows["split"].fillna("").iloc[line])
         raise InputError(
-            f"{path}: column split, line {line + 2}: {rows['split'].iloc[line]!r} is not one of "
+            f"{path}: column split, line {line_of(rows, line)}: {given} is not one of "
             f"{', '.join(SPLITS)}"
         )
     if rows.groupby("clip")["split"].nunique().max() > 1:

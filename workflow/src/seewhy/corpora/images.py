@@ -21,12 +21,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
-from seewhy.corpora.canonical import SPLITS, read_csv
+from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
 from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES, unlisted
+from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
+from seewhy.number_text import numbers_of, shown
 
 _SIDES = ["x", "y", "width", "height"]
+_ORIENTATION = 0x0112  # of EXIF: from 5 on, width and height change places
 _COLUMNS = ["image", "label", "split"]
 WHERE = SOURCES["images"].where
 
@@ -50,25 +54,27 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     twice = pd.Series(clips).duplicated()
     if twice.any():
         raise InputError(
-            f"{path}: line {twice.argmax() + 2}: {rows['image'].iloc[twice.argmax()]} is listed "
-            "twice, or differs from another only in / or other signs; rename or remove one"
+            f"{path}: line {line_of(rows, twice.argmax())}: "
+            f"{rows['image'].iloc[twice.argmax()]} is listed twice, or "
+            "differs from another only in / or other signs; rename or remove one"
         )
     bad = ~rows["split"].isin(SPLITS)
     if bad.any():
         raise InputError(
-            f"{path}: column split, line {bad.argmax() + 2}: {rows['split'].iloc[bad.argmax()]!r} "
-            f"is not one of {', '.join(SPLITS)}"
+            f"{path}: column split, line {line_of(rows, bad.argmax())}: "
+            f"{shown(rows['split'].iloc[bad.argmax()])} is not one of {', '.join(SPLITS)}"
         )
     for split in ("train", "test"):
         if split not in set(rows["split"]):
             raise InputError(f"{path}: no image is in split {split}; put at least one there")
     clip_of = dict(zip(rows["image"], clips, strict=True))
     said = _table(source / "captions.csv", ["image", "caption"], [])
+    check_captions(said["caption"], source / "captions.csv")
     said["image"] = [os.path.normpath(image) for image in said["image"]]
     stray = ~said["image"].isin(rows["image"])
     if stray.any():
         raise InputError(
-            f"{source / 'captions.csv'}: line {stray.argmax() + 2}: "
+            f"{source / 'captions.csv'}: line {line_of(said, stray.argmax())}: "
             f"{said['image'].iloc[stray.argmax()]} is not in images.csv; add it there"
         )
     owners = said["image"].map(clip_of)
@@ -100,43 +106,47 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
             f"{len(others)} images are not in images.csv and are left out ({others[0]} is the "
             "first)"
         )
-    return tables, {"remarks": remarks, "remedy": WHERE}, _boxes(rows, clips, path)
+    boxes = _boxes(rows, clips, path, remarks)
+    return tables, {"remarks": remarks, "remedy": WHERE}, boxes
 
 
 def _table(path: Path, needed: list[str], optional: list[str]) -> pd.DataFrame:
     """A CSV file with these columns, none of those needed empty."""
     rows = read_csv(path)
-    unknown = [column for column in rows.columns if column not in (*needed, *optional)]
-    missing = [column for column in needed if column not in rows.columns]
     given = [column for column in optional if column in rows.columns]
     if given and given != optional:
-        missing += [column for column in optional if column not in given]
-    if unknown or missing:
-        wrong = [f"has no column {', '.join(missing)}"] if missing else []
-        wrong += [f"has an unknown column {', '.join(unknown)}"] if unknown else []
-        also = f" and, all or none, {', '.join(optional)}" if optional else ""
-        raise InputError(
-            f"{path}: {' and '.join(wrong)}; the columns are {', '.join(needed)}{also}"
-        )
+        needed = [*needed, *optional]
+    note = f" ({', '.join(optional)}: all or none)" if optional else ""
+    check_columns(rows, path, needed, [c for c in optional if c not in needed], note=note)
     for column in needed:
         empty = rows[column].isna()
         if empty.any():
             raise InputError(
-                f"{path}: column {column}, line {empty.argmax() + 2}: empty; fill it in"
+                f"{path}: column {column}, line {line_of(rows, empty.argmax())}: empty; fill it in"
             )
     return rows
 
 
-def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
+def _boxes(rows: pd.DataFrame, clips: list[str], path: Path, remarks: list[str]) -> Boxes:
     if "x" not in rows:
         return iter(())
-    values = rows[_SIDES].apply(pd.to_numeric, errors="coerce").to_numpy(float, na_value=np.nan)
-    bad = ~np.isfinite(values).all(1) | (values[:, 2:] <= 0).any(1)
+    values = np.stack([numbers_of(rows[side]).to_numpy() for side in _SIDES], 1)
+    bad = ~np.isfinite(values).all(1) | (values[:, :2] < 0).any(1) | (values[:, 2:] <= 0).any(1)
     bad &= ~rows[_SIDES].isna().all(axis=1).to_numpy()
     if bad.any():
         raise InputError(
-            f"{path}: line {bad.argmax() + 2}: the box is not four numbers with a width and height "
-            "above 0; mend it, or leave all four empty"
+            f"{path}: line {line_of(rows, bad.argmax())}: the box is not four numbers, x and y "
+            "from 0 and a width and height above 0; mend it, or leave all four empty"
+        )
+    beyond = []
+    for row, box in enumerate(values):
+        if np.isfinite(box).all():
+            size = _shown_size(Path(path.parent, rows["image"].iloc[row]))
+            beyond += [row] if size and (box[:2] + box[2:] > np.add(size, 1)).any() else []
+    if beyond:
+        remarks.append(
+            f"{len(beyond)} boxes end outside of their image and are cut at its edge (the first: "
+            f"line {line_of(rows, beyond[0])}); boxes are in pixels of the image at its full size"
         )
     return iter(
         [
@@ -145,3 +155,15 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path) -> Boxes:
             if np.isfinite(box).all()
         ]
     )
+
+
+def _shown_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an image as it is shown; None where it cannot be read, told later."""
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return picture.size[::-1] if turned else picture.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return None

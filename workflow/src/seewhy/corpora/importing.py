@@ -64,7 +64,7 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     tables, about, *boxes = ADAPTERS[name].read(Path(source), **settings)
     empty = {table: empty_table(table) for table in schema() if table not in tables}
     with whole_folder(output) as temporary:
-        write_tables(temporary, {**tables, **empty})
+        write_tables(temporary, {**tables, **empty}, source=source)
         _write_truth(temporary / "truth.h5", about.get("truth"), boxes[0] if boxes else ())
         write_json(temporary / "corpus.json", {"name": name, "source": str(source), **about})
     clips = tables["clips"]

@@ -34,17 +34,18 @@ Video and Language*, CVPR 2016.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.canonical import without_words
 from seewhy.corpora.layout import Tree, locate
 from seewhy.corpora.silent import without_silent
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
+from seewhy.json_files import read_json_text
 from seewhy.table_paths import path_inside
 
 COUNTS = {"train": 6513, "val": 497, "test": 2990}
@@ -94,10 +95,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         for split, count in COUNTS.items()
         if (clips["split"] == split).sum() != count
     ]
-    empty = captions["text"] == ""
-    if empty.any():
-        remarks.append(f"{empty.sum()} captions are empty and are left out")
-        captions = captions[~empty].reset_index(drop=True)
+    captions = without_words(captions, remarks)
     counts = captions["clip"].value_counts().reindex(clips["clip"], fill_value=0)
     if (counts != CAPTIONS).any():
         remarks.append(
@@ -246,12 +244,8 @@ def _category(video: dict[str, Any], where: str) -> str:
 
 
 def _content(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not JSON ({error}); it is cut short or damaged: copy it again"
-        ) from error
+    remedy = "it is cut short or damaged: copy it again"
+    content = read_json_text(path, missing=WHERE, remedy=remedy)
     if isinstance(content, dict) and isinstance(content.get("annotations"), list):
         content = _from_coco(content, path)
     for key in ("videos", "sentences"):
@@ -278,6 +272,6 @@ def _from_coco(content: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _field(entry: Any, key: str, where: str) -> Any:
     value = entry.get(key) if isinstance(entry, dict) else None
-    if value is None or (key != "category" and not isinstance(value, str)):
+    if not isinstance(value, int if key == "category" else str) or isinstance(value, bool):
         raise InputError(f"{where}: has no {key!r}; copy the file again")
     return value

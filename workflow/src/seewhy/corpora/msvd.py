@@ -28,11 +28,13 @@ from typing import Any
 
 import pandas as pd
 
+from seewhy.corpora.canonical import without_words
 from seewhy.corpora.layout import Tree, locate
 from seewhy.corpora.silent import without_silent
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 from seewhy.table_paths import path_inside
+from seewhy.text_files import read_lines, read_old_lines
 
 SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
 WHERE = SOURCES["msvd"].where
@@ -71,9 +73,10 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         }
         for clip, split in split_of.items()
     )
-    captions = _captions(tree, video_of, split_of)
+    wordless: list[str] = []
+    captions = _captions(tree, video_of, split_of, wordless)
     clips, remarks = without_silent(clips, captions, where=WHERE)
-    remarks += found.remarks
+    remarks += wordless + found.remarks
     about = {"remarks": remarks, "remedy": WHERE, "videos": found.present}
     return {"clips": clips, "captions": captions}, about
 
@@ -82,12 +85,16 @@ def _mapping(path: Path) -> dict[str, str]:
     """Clip `vidN` to `<youtube id>_<start>_<end>`."""
     pattern = re.compile(r"(\S+_\d+_\d+) (vid\d+)")
     mapping = {}
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(path, missing=WHERE), 1):
         match = pattern.fullmatch(line.strip())
         if not match:
             raise InputError(
                 f"{path}: line {number}: {line[:60]!r} is not '<youtube id>_<start>_<end> vid<N>'; "
                 "copy the file again"
+            )
+        if match[2] in mapping:
+            raise InputError(
+                f"{path}: line {number}: {match[2]} is there twice; copy the file again"
             )
         mapping[match[2]] = match[1]
     expected = sum(map(len, SPLITS.values()))
@@ -98,15 +105,17 @@ def _mapping(path: Path) -> dict[str, str]:
     return mapping
 
 
-def _captions(tree: Tree, video_of: dict[str, str], split_of: dict[str, str]) -> pd.DataFrame:
+def _captions(
+    tree: Tree, video_of: dict[str, str], split_of: dict[str, str], remarks: list[str]
+) -> pd.DataFrame:
     rows: list[tuple[str, str]] = []
     everything = tree.find("AllVideoDescriptions.txt")
     names = [f"sents_{split}_lc_nopunc.txt" for split in SPLITS]
     parts = [path for path in map(tree.find, names) if path is not None]
     for path in parts:
-        rows += _pairs(path, "\t", {clip: clip for clip in split_of})
+        rows += _pairs(path, "\t", {clip: clip for clip in split_of}, remarks)
     if not parts and everything is not None:
-        rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()})
+        rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()}, remarks)
     elif not parts:
         pickled = tree.find("raw-captions.pkl", "raw-captions_mapped.pkl")
         also = f" ({pickled} is a pickle, which could run code, and is not read)" if pickled else ""
@@ -114,15 +123,20 @@ def _captions(tree: Tree, video_of: dict[str, str], split_of: dict[str, str]) ->
             f"{tree.folder}: neither AllVideoDescriptions.txt nor {names[0]} here or below{also}; "
             f"{WHERE}"
         )
-    table = pd.DataFrame(rows, columns=["clip", "text"])
+    table = without_words(pd.DataFrame(rows, columns=["clip", "text"]), remarks)
     table.insert(0, "caption", [f"{clip}.{n}" for clip, n in _numbered(table["clip"])])
     return table
 
 
-def _pairs(path: Path, separator: str, clip_of: dict[str, str]) -> list[tuple[str, str]]:
+def _pairs(
+    path: Path, separator: str, clip_of: dict[str, str], remarks: list[str]
+) -> list[tuple[str, str]]:
     """(clip, caption) of each line; notices (lines that begin with #) and blank ones are passed."""
     rows = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    lines, foreign = read_old_lines(path, missing=WHERE)
+    if foreign:
+        remarks.append(f"{path.name}: {foreign} lines are not UTF-8 and were read as Windows-1252")
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         name, found, text = line.partition(separator)

@@ -52,7 +52,10 @@ from seewhy.corpora.canonical import read_csv
 from seewhy.corpora.dealing import draw
 from seewhy.corpora.layout import Tree, locate
 from seewhy.corpora.sources import SOURCES, THUMOS14_ACTIONS, VIDEO_EXTENSIONS
+from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
+from seewhy.number_text import real_number
+from seewhy.text_files import read_lines
 
 ACTIONS = THUMOS14_ACTIONS
 AMBIGUOUS = "Ambiguous"
@@ -60,6 +63,7 @@ VIDEOS = {"val": 200, "test": 213}
 INTERVALS = {"val": 3007, "test": 3358}  # without the ambiguous ones
 FAULTY = ("video_test_0000270", "video_test_0001496")
 FPS = 30.0
+LONGEST = 1e6  # seconds of a video
 OTHER_RATES = {
     "video_test_0000950": 25.0,
     "video_test_0001058": 25.0,
@@ -196,7 +200,7 @@ def _intervals(tree: Tree, split: str, remarks: list[str]) -> pd.DataFrame:
 def _lines(path: Path, split: str) -> list[tuple[str, str, float, float]]:
     """Intervals of one official file, whose name tells the action."""
     rows = []
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line.strip():
             fields = line.split()
             if len(fields) != 3:
@@ -212,15 +216,12 @@ def _lines(path: Path, split: str) -> list[tuple[str, str, float, float]]:
 def _table(path: Path, split: str) -> list[tuple[str, str, float, float]]:
     table = read_csv(path)
     wanted = ["video", "type", "start", "end"]
-    missing = [column for column in wanted if column not in table.columns]
-    if missing:
-        raise InputError(
-            f"{path}: has no column {', '.join(missing)}; the columns are video, type, type_idx, "
-            "start, end, startFrame, endFrame"
-        )
+    check_columns(
+        table, path, wanted, only=False, note=" (type_idx, startFrame and endFrame are not read)"
+    )
     return [
-        _interval(*(str(value) for value in row), split, f"{path}: line {number}")
-        for number, row in enumerate(table[wanted].itertuples(index=False), 2)
+        _interval(*map(str, values), split, f"{path}: line {line_of(table, row)}")
+        for row, values in enumerate(table[wanted].fillna("").itertuples(index=False))
     ]
 
 
@@ -233,11 +234,9 @@ def _interval(
         )
     if action not in (*ACTIONS, AMBIGUOUS):
         raise InputError(f"{where}: {action!r} is not an action of THUMOS14; copy the file again")
-    try:
-        first, last = float(start), float(end)
-    except ValueError:
-        first, last = math.nan, math.nan
-    if not 0 <= first < last < math.inf:
+    bounds = {"least": 0, "most": LONGEST, "remedy": "copy the file again"}
+    first, last = real_number(start, where, **bounds), real_number(end, where, **bounds)
+    if not first < last:
         raise InputError(
             f"{where}: {start} to {end} is not an interval in seconds; copy the file again"
         )

@@ -16,13 +16,15 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 import numpy as np
 
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file
+from seewhy.hdf5_files import Expect, attribute, explained_damage, texts
+from seewhy.readable import make_again
 
 KINDS = ("instance", "class", "part", "colour", "texture", "stuff")
 SURROUNDINGS = "surroundings"
@@ -47,6 +49,17 @@ _COLUMNS: dict[str, dict[str, tuple[tuple[int, ...], Any]]] = {
         "rgb": ((2, 3), "u1"),
     },
 }
+_KIND = {"i4": "whole", "i2": "whole", "f4": "number", "?": "flag", _TEXT: "text", "u1": "byte"}
+_FORM = {
+    "clip": Expect("text", ("clips",)),
+    "masks/code": Expect("byte", ("frames", "height", "width"), optional=True),
+    "masks/rows": Expect("whole", ("clips+1",), rising="frames"),
+}
+for _group, _columns in _COLUMNS.items():
+    for _name, (_shape, _dtype) in _columns.items():
+        _FORM[f"{_group}/{_name}"] = Expect(_KIND[_dtype], (_group, *_shape))
+    _FORM[f"{_group}/rows"] = Expect("whole", ("clips+1",), rising=_group)
+_MOST = 1_000_000  # number of an instance
 _ELSEWHERE = "elsewhere"  # attribute of a file that only says where the truth lies
 _FLUSH = 64  # clips whose small rows are written together
 
@@ -211,12 +224,17 @@ class Truth:
         path = Path(path)
         self._path = _followed(path / "truth.h5" if path.is_dir() else path)
         self._stack = contextlib.ExitStack()
-        needs = ("clip", "masks/rows", "elements/rows", "boxes/rows", "key_points/rows")
-        self._file = self._stack.enter_context(open_hdf5(self._path, needs=needs))
-        self.clips: list[str] = [str(clip) for clip in self._file["clip"].asstr()[:]]
+        self._file = self._stack.enter_context(open_hdf5(self._path, needs=_FORM))
+        try:
+            with explained_damage(self._path):
+                self.clips: list[str] = texts(self._file["clip"], self._path)
+                names = attribute(self._file["key_points"], "names", self._path)
+                self._rows = {g: self._file[f"{g}/rows"][:] for g in ("masks", *_COLUMNS)}
+        except InputError:
+            self.close()
+            raise
         self._index = {clip: i for i, clip in enumerate(self.clips)}
-        self._rows = {g: self._file[f"{g}/rows"][:] for g in ("masks", *_COLUMNS)}
-        self.point_names: list[str] = [str(n) for n in self._file["key_points"].attrs["names"]]
+        self.point_names: list[str] = [str(name) for name in np.atleast_1d(names)]
 
     def __enter__(self) -> Truth:
         return self
@@ -247,16 +265,34 @@ class Truth:
         """
         if not self.has_masks:
             raise InputError(f"{self._path}: has boxes and no masks; use the boxes")
-        return self._file["masks/code"][self._slice("masks", clip)]
+        with explained_damage(self._path):
+            code = self._file["masks/code"][self._slice("masks", clip)]
+        elements = self._slice("elements", clip)
+        if code.size and int(code.max()) >= elements.stop - elements.start:
+            self._complain(
+                clip, f"shows the element {code.max()} of {elements.stop - elements.start}"
+            )
+        return code
+
+    def _complain(self, clip: str, what: str) -> NoReturn:
+        raise InputError(f"{self._path}: the clip {clip} {what}; {make_again(self._path)}")
 
     def elements(self, clip: str) -> dict[str, np.ndarray]:
         """What the codes of a clip stand for: the columns of the group `elements`."""
         where = self._slice("elements", clip)
         group = self._file["elements"]
-        return {
-            name: group[name].asstr()[where] if dtype is _TEXT else group[name][where]
-            for name, (_, dtype) in _COLUMNS["elements"].items()
-        }
+        try:
+            with explained_damage(self._path):
+                columns = {
+                    name: group[name].asstr()[where] if dtype is _TEXT else group[name][where]
+                    for name, (_, dtype) in _COLUMNS["elements"].items()
+                }
+        except UnicodeDecodeError:
+            self._complain(clip, "has an element whose name is not UTF-8")
+        numbers = columns["instance"]
+        if numbers.min(initial=0) < 0 or numbers.max(initial=0) > _MOST:
+            self._complain(clip, f"has an instance that is not from 0 to {_MOST}")
+        return columns
 
     def masks(self, clip: str, kind: str) -> tuple[np.ndarray, list[str]]:
         """What each pixel shows, read in one of six ways.
@@ -290,12 +326,23 @@ class Truth:
     def boxes(self, clip: str) -> dict[str, np.ndarray]:
         """Boxes of the visible pixels: `frame` [n], `instance` [n], `box` [n, 4] x, y, w, h."""
         where = self._slice("boxes", clip)
-        return {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
+        with explained_damage(self._path):
+            rows = {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
+        if not (np.isfinite(rows["box"]).all() and (rows["box"][:, 2:] > 0).all()):
+            self._complain(clip, "has a box that is not four finite numbers with an area")
+        numbers = np.concatenate([rows["frame"], rows["instance"]])
+        if numbers.min(initial=0) < 0 or rows["instance"].max(initial=0) > _MOST:
+            self._complain(clip, f"has a box of a frame below 0, or an instance not up to {_MOST}")
+        return rows
 
     def key_points(self, clip: str) -> dict[str, np.ndarray]:
         """Key points: `frame`, `instance`, `name`, `visible` [n] and `point` [n, 2] in pixels."""
         where = self._slice("key_points", clip)
-        rows = {name: self._file[f"key_points/{name}"][where] for name in _COLUMNS["key_points"]}
+        with explained_damage(self._path):
+            rows = {n: self._file[f"key_points/{n}"][where] for n in _COLUMNS["key_points"]}
+        known = (rows["name"] >= 0) & (rows["name"] < len(self.point_names))
+        if not known.all() or not np.isfinite(rows["point"][rows["visible"]]).all():
+            self._complain(clip, "has a key point without a name, or a visible one without a place")
         rows["name"] = np.array(self.point_names, object)[rows["name"]]
         return rows
 
@@ -373,4 +420,7 @@ def open_truth(corpus: str | Path) -> Truth:
 
 def _followed(path: Path) -> Path:
     with open_hdf5(path) as file:
-        return Path(file.attrs.get(_ELSEWHERE, path))
+        elsewhere = file.attrs.get(_ELSEWHERE, str(path))
+    if not isinstance(elsewhere, str):
+        raise InputError(f"{path}: tells no file with the truth; {make_again(path)}")
+    return Path(elsewhere)

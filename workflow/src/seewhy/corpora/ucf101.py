@@ -41,6 +41,7 @@ from seewhy.corpora.dealing import draw
 from seewhy.corpora.layout import Tree, locate
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
+from seewhy.text_files import read_lines
 
 COUNTS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}  # of each split: train, test
 ACTIONS = 101
@@ -122,7 +123,7 @@ def _clips(tree: Tree, split: int, remarks: list[str]) -> pd.DataFrame:
     for kind, expected in zip(("train", "test"), COUNTS[split], strict=True):
         path = _list(tree, f"{kind}list0{split}.txt")
         count = 0
-        for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+        for number, line in enumerate(read_lines(path, missing=WHERE), 1):
             if not line.strip():
                 continue
             name, *rest = line.split()
@@ -168,9 +169,9 @@ def _list(tree: Tree, name: str) -> Path:
 def _actions(path: Path) -> dict[str, int]:
     """Number of each action."""
     actions = {}
-    for number, line in enumerate(path.read_text("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(path, missing=WHERE), 1):
         if line.strip():
-            match = re.fullmatch(r"(\d+) (\w+)", line.strip())
+            match = re.fullmatch(r"([0-9]{1,9}) (\w+)", line.strip())
             if not match:
                 raise InputError(
                     f"{path}: line {number}: {line[:60]!r} is not '<number> <action>'; copy the "
@@ -239,7 +240,7 @@ def _checked(video: Any, action: str, where: str) -> list[dict[str, Any]]:
             {key: int(tube[key]) for key in ("sf", "ef", "label")} | {"boxes": tube["boxes"]}
             for tube in video["annotations"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(
             f"{where}: is not numf and annotations of sf, ef, label and boxes; {WHERE}"
         ) from error
@@ -255,6 +256,12 @@ def _checked(video: Any, action: str, where: str) -> list[dict[str, Any]]:
             )
         if boxes.dtype.kind not in "iuf":
             raise InputError(f"{where}: tube {number} has boxes that are no numbers; {WHERE}")
+        sides = boxes.astype(np.float32)
+        if not np.isfinite(sides).all() or (sides < 0).any() or (sides[:, 2:] == 0).any():
+            raise InputError(
+                f"{where}: tube {number} has a box that is not x and y from 0 and a width and "
+                f"height above 0; {WHERE}"
+            )
         if not 0 <= tube["label"] < len(TUBE_ACTIONS) or TUBE_ACTIONS[tube["label"]] != action:
             raise InputError(f"{where}: tube {number} has the label {tube['label']}; {WHERE}")
     return tubes

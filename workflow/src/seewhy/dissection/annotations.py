@@ -25,16 +25,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from seewhy.corpora.canonical import read_csv
+from seewhy.csv_files import check_columns
 from seewhy.errors import InputError
+from seewhy.number_text import numbers_of, shown
 
 PAIR = ["image", "action"]
 BOX = ["x", "y", "width", "height"]
 STAGES = ("visible", "region")
 _YES = {"yes": True, "1": True, "true": True, "no": False, "0": False, "false": False}
+LARGEST = 1_000_000_000
+"""Of a round, a side or a region's number; what is larger is a slip."""
 _SLACK = 1e-6  # pixels by which a box may leave its image, from rounding
 
 _SIZES = {"image": "name", "width": "count", "height": "count"}
@@ -46,8 +49,8 @@ _WRONG = {
     "name": "is empty; fill it in",
     "stage": f"is not one of {', '.join(STAGES)}",
     "yes": "is not yes, no, 1 or 0",
-    "count": "is not a whole number from 1",
-    "whole": "is not a whole number from 0",
+    "count": "is not a whole number from 1 to a billion",
+    "whole": "is not a whole number from 0 to a billion",
     "number": "is not a number from 0, in pixels",
 }
 
@@ -160,13 +163,12 @@ def checked(
     Raises:
         InputError: a missing column, or a value that is not of its kind.
     """
-    missing = [c for c in columns if c not in table.columns and c not in optional]
-    if missing:
-        raise InputError(
-            f"{where}: has no column {', '.join(missing)}; the columns are {', '.join(columns)}"
-        )
+    needed = [column for column in columns if column not in optional]
+    check_columns(table, where, needed, optional, only=False)
     result = pd.DataFrame(index=range(len(table)))
     result.attrs["file"] = where
+    if "csv" in table.attrs and table.index.is_unique and not table.index.equals(result.index):
+        result.attrs["lines"] = (table.index + 2).tolist()  # of the file, below blank ones
     for column, kind in columns.items():
         given = table[column] if column in table.columns else pd.Series(pd.NA, table.index)
         text = given.reset_index(drop=True).astype("string").str.strip()
@@ -186,12 +188,11 @@ def _typed(text: pd.Series, kind: str) -> tuple[pd.Series, pd.Series]:
     if kind == "yes":
         values = text.str.lower().map(_YES).astype("boolean")
         return values.fillna(False).astype(bool), values.isna()
-    numbers = pd.to_numeric(text, errors="coerce").astype("Float64")
-    values = pd.Series(numbers.to_numpy(float, na_value=np.nan))
+    values = numbers_of(text)
     if kind in ("count", "whole"):
-        bad = ~(values >= (kind == "count")) | (values % 1 != 0)  # infinity's remainder is NaN
+        bad = ~((values >= (kind == "count")) & (values <= LARGEST)) | (values % 1 != 0)
         return values.where(~bad).astype("Int64"), bad
-    return values, ~((values >= 0) & np.isfinite(values))
+    return values, ~(values >= 0)
 
 
 def refuse_repeated(table: pd.DataFrame, key: Sequence[str]) -> None:
@@ -224,6 +225,7 @@ def complain(
     bad = bad.to_numpy(bool, na_value=False)
     if bad.any():
         row = int(bad.argmax())
-        value = "" if values is None else f" {str(values.iloc[row])!r}"
-        where, line = name_of(table, None, "table"), table.index[row] + 2
+        value = "" if values is None else f" {shown(str(values.iloc[row]))}"
+        where, lines = name_of(table, None, "table"), table.attrs.get("lines")
+        line = lines[table.index[row]] if lines else table.index[row] + 2
         raise InputError(f"{where}: column {column}, line {line}: the value{value} {what}")

@@ -38,15 +38,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.errors import InputError
 from seewhy.files import summarise_problems, whole_folder
+from seewhy.number_text import numbers_of, shown, whole_number
 from seewhy.pictures import (
     PictureProblem,
     check_picture,
     read_mask,
     read_picture,
 )
-from seewhy.regular_files import check_regular
 from seewhy.table_paths import path_inside
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ Array = np.ndarray
 SIZES = ("ih", "iw", "sh", "sw")
 LARGEST = 256 * 256 - 1
 """Number of a label that a mask can hold."""
+_NUMBER = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -98,22 +100,33 @@ class ConceptSet:
                 f"{self.folder / 'index.csv'}: has no column of a category of category.csv "
                 f"({', '.join(category['name'])})"
             )
-        numbers = _whole_numbers(self.folder / "label.csv", label["number"])
+        numbers = _whole_numbers(self.folder / "label.csv", label["number"], least=1, most=LARGEST)
         self.names = [""] * (int(numbers.max(initial=0)) + 1)
         for row, (number, name) in enumerate(zip(numbers, label["name"], strict=True)):
             if self.names[number]:
                 raise InputError(
-                    f"{self.folder / 'label.csv'}: line {row + 2}: the number {number} is taken by "
-                    f"{self.names[number]}"
+                    f"{self.folder / 'label.csv'}: line {line_of(label, row)}: the number {number} "
+                    f"is taken by {self.names[number]}"
+                )
+            if not name:
+                raise InputError(
+                    f"{self.folder / 'label.csv'}: line {line_of(label, row)}: the number {number} "
+                    "has no name; name it"
                 )
             self.names[number] = str(name)
         self.category = self._primary(numbers, label["category"])
-        sizes = [_whole_numbers(self.folder / "index.csv", index[key]) for key in SIZES]
+        sizes = [
+            _whole_numbers(self.folder / "index.csv", index[key], least=1, most=LARGEST)
+            for key in SIZES
+        ]
         self._sizes = np.stack(sizes, 1)
+        if (index["image"] == "").any():
+            line = line_of(index, int((index["image"] == "").argmax()))
+            raise InputError(f"{self.folder / 'index.csv'}: line {line}: no image; name it")
         usable = self._usable(index)
         index, self._sizes = index[usable], self._sizes[usable]
-        self._lines: list[int] = (np.flatnonzero(usable) + 2).tolist()  # of index.csv
         self.images: list[str] = index["image"].tolist()
+        self._lines = [line_of(index, row) for row in range(len(index))]
         self._cells = {name: index[name].tolist() for name in self.categories}
         grouping = index.get("group", index["image"])
         self.groups = pd.factorize(grouping.where(grouping != "", index["image"]))[0]
@@ -156,8 +169,10 @@ class ConceptSet:
         planes, whole = [], []
         for category in self.categories:
             for item in filter(None, self._cells[category][i].split(";")):
-                if item.isdigit():
-                    whole.append(self._known(int(item), self.folder / "index.csv"))
+                if _NUMBER.fullmatch(item):
+                    where = f"{self.folder / 'index.csv'}: line {self._lines[i]}"
+                    number = whole_number(item, where, most=LARGEST)
+                    whole.append(self._known(number, self.folder / "index.csv"))
                     continue
                 path = self._file(item, self._lines[i])
                 plane = read_mask(path)
@@ -182,11 +197,11 @@ class ConceptSet:
             index[["image", *self.categories]].itertuples(index=False)
         ):
             masks = (item for cell in cells for item in cell.split(";") if item)
-            for name in (image, *(mask for mask in masks if not mask.isdigit())):
+            for name in (image, *(mask for mask in masks if not _NUMBER.fullmatch(mask))):
                 if name in sound:
                     continue
                 try:
-                    check_picture(self._file(name, row + 2))
+                    check_picture(self._file(name, line_of(index, row)))
                 except PictureProblem as problem:
                     usable[row] = False
                     problems.append((name, problem.status, problem.reason))
@@ -228,7 +243,7 @@ class ConceptSet:
                 continue
             table = _read(path, ("number", "coverage"))
             for number, coverage in zip(
-                _whole_numbers(path, table["number"]),
+                _whole_numbers(path, table["number"], most=LARGEST),
                 _numbers(path, table["coverage"]),
                 strict=True,
             ):
@@ -395,35 +410,29 @@ def _write_picture(path: Path, rgb: Array) -> None:
 
 
 def _read(path: Path, needs: Sequence[str]) -> pd.DataFrame:
-    check_regular(path)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; a concept set has index.csv, label.csv, category.csv and "
-            "images/"
-        ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a table ({error})") from None
-    missing = [name for name in needs if name not in table]
-    if missing:
-        raise InputError(f"{path}: has no column {', '.join(missing)}")
-    return table
+    table = read_csv(
+        path, missing="a concept set has index.csv, label.csv, category.csv and images/"
+    )
+    check_columns(table, path, needs, only=False)
+    return table.fillna("").astype(object)
 
 
-def _whole_numbers(path: Path, column: pd.Series) -> Array:
-    return _numbers(path, column, whole=True).astype(np.int64)
+def _whole_numbers(path: Path, column: pd.Series, *, least: int = 0, most: int) -> Array:
+    return _numbers(path, column, least=least, most=most, whole=True).astype(np.int64)
 
 
-def _numbers(path: Path, column: pd.Series, *, whole: bool = False) -> Array:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-    wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+def _numbers(
+    path: Path, column: pd.Series, *, least: int = 0, most: float = np.inf, whole: bool = False
+) -> Array:
+    numbers = numbers_of(column).to_numpy()
+    wrong = ~((numbers >= least) & (numbers <= most))
     if whole:
         wrong |= numbers % 1 != 0
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
+        bounds = f" from {least} to {most:,.0f}" if most < np.inf else f" of {least} or more"
         raise InputError(
-            f"{path}: line {row + 2}: {column.name} {column.iloc[row]!r} is not a "
-            f"{'whole ' if whole else ''}number"
+            f"{path}: line {line_of(column, row)}: {column.name} {shown(str(column.iloc[row]))} is "
+            f"not a {'whole ' if whole else ''}number{bounds}"
         )
     return numbers

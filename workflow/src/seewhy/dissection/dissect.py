@@ -46,6 +46,7 @@ from seewhy.dissection.sets import Concepts, of_one_size
 from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
+from seewhy.hdf5_files import explained_form
 from seewhy.memory import check_memory
 from seewhy.modes import placed
 from seewhy.progress import progress
@@ -529,7 +530,7 @@ def read_dissection(path: str | Path) -> Dissection:
         InputError: missing, cut short, or something else.
     """
     needs = ("names", "categories", *_ARRAYS, *(f"counts/{f.name}" for f in fields(Counts)))
-    with open_hdf5(path, needs=needs) as file:
+    with open_hdf5(path, needs=needs) as file, explained_form(path, "a dissection"):
         parts = {
             group: kind(**{f.name: file[f"{group}/{f.name}"][:] for f in fields(kind)})
             for group, kind in _PARTS.items()

@@ -20,10 +20,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from seewhy.backbones.weights import load_into, read_weights
+from seewhy.checkpoint_metadata import COUNTS, NAMES, build, check_metadata, table_of
 from seewhy.errors import InputError
 from seewhy.files import whole_file
+from seewhy.readable import check_readable
 
 FORMAT = "seewhy dissection 1"
+_SCHEMA = table_of(widths=COUNTS, classes=NAMES)
 MEAN, SPREAD = 0.5, 0.25
 """Taken out of every channel of the input, which is 0 … 1, before the stem."""
 STRIDES = (1, 2, 2, 1)
@@ -113,15 +116,15 @@ def load_network(path: str | Path) -> ResidualNetwork:
     Raises:
         InputError: missing, cut short, or something else.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; run the rule train_dissected_network")
+    check_readable(path, missing="run the rule train_dissected_network")
     tensors, about = read_weights(path)
-    if about.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: not a network to dissect of this version; delete it and run the rule "
-            "train_dissected_network"
-        )
+    about = check_metadata(about, path, _SCHEMA, form=FORMAT, what="a network to dissect")
     with torch.random.fork_rng():
-        network = ResidualNetwork(about["widths"], about["classes"])
+        network = build(
+            lambda: ResidualNetwork(about["widths"], about["classes"]),
+            tensors,
+            path,
+            "a network to dissect",
+        )
     load_into(network, tensors, path, "a network to dissect")
     return network.eval()

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.dissection.dissect import Dissection, iou
 from seewhy.errors import InputError, none_such
 from seewhy.files import whole_file
+from seewhy.number_text import numbers_of
 
 Array = np.ndarray
 THRESHOLD = 0.04
@@ -115,22 +117,17 @@ def read_tally(path: str | Path) -> pd.DataFrame:
     Raises:
         InputError: missing, or without the columns unit, category, label, score.
     """
-    try:
-        table = pd.read_csv(path, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the rule dissect_layer") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a table ({error})") from None
-    missing = [name for name in FIRST_COLUMNS if name not in table]
-    if missing:
-        raise InputError(f"{path}: not a tally, it has no column {', '.join(missing)}")
-    score = pd.to_numeric(table["score"], errors="coerce")
+    text = read_csv(path, missing="run the rule dissect_layer")
+    check_columns(text, path, FIRST_COLUMNS, only=False)
+    score = numbers_of(text["score"])
     if score.isna().any():
         row = int(np.flatnonzero(score.isna())[0])
         raise InputError(
-            f"{path}: line {row + 2}: score {table['score'].iloc[row]!r} is not a number"
+            f"{path}: line {line_of(text, row)}: score {text['score'].fillna('').iloc[row]!r} is "
+            "not a number"
         )
-    return table.assign(score=score)
+    table = pd.read_csv(path, keep_default_na=False)  # with the types of its other columns
+    return table.assign(score=score.to_numpy())
 
 
 @dataclass(frozen=True)

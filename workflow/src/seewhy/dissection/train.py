@@ -48,7 +48,9 @@ from seewhy.dissection.networks import Scaled, Scaling, pretrained
 from seewhy.errors import InputError
 from seewhy.files import input_stamp, open_hdf5, whole_file, write_json
 from seewhy.grounding.stages import Stage, StagedTraining
+from seewhy.hdf5_files import Expect
 from seewhy.memory import check_memory
+from seewhy.readable import make_again
 from seewhy.table_numbers import number_format
 from seewhy.training_remarks import as_metrics
 
@@ -267,12 +269,21 @@ def _right(network: nn.Module, images: np.ndarray, targets: np.ndarray) -> np.nd
 
 def _read(path: str | Path, target: Target) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Images, numbers of their classes, names of these."""
-    with open_hdf5(path, needs=("image", target.numbers)) as file:
+    form = {
+        "image": Expect("byte", ("images", "side", "side", 3)),
+        target.numbers: Expect("whole", ("images",), least=0),
+    }
+    with open_hdf5(path, needs=form) as file:
         numbers = file[target.numbers]
         names = numbers.attrs.get(target.names, file.attrs.get(target.names, []))
         names = [str(name) for name in names]
         if len(names) < 2:
             raise InputError(f"{path}: {len(names)} {target.names}; there must be two or more")
+        if numbers[:].max(initial=0) >= len(names):
+            raise InputError(
+                f"{path}: {target.numbers} names the number {numbers[:].max()} of {len(names)} "
+                f"{target.names}; {make_again(path)}"
+            )
         return file["image"][:], numbers[:].astype(np.int64), names
 
 

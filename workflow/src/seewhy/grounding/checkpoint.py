@@ -11,9 +11,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from seewhy.backbones.weights import load_into, read_weights
-from seewhy.errors import InputError
+from seewhy.checkpoint_metadata import (
+    COUNT,
+    COUNTS,
+    FLAG,
+    NAMES,
+    SIZE,
+    build,
+    check_metadata,
+    table_of,
+)
 from seewhy.files import whole_file
 from seewhy.grounding.networks import (
+    SCALES,
     VGG,
     ActionNetwork,
     CaptionerSizes,
@@ -21,9 +31,26 @@ from seewhy.grounding.networks import (
     VGGShape,
     vgg_action_network,
 )
+from seewhy.readable import check_readable
 from seewhy.text.tokens import SPECIALS, Vocabulary
 
 FORMAT = "seewhy grounding 1"
+_VGG = table_of(
+    groups={"type": "array", "items": {**COUNTS, "minItems": 1}, "minItems": 1, "maxItems": 16},
+    linear={**COUNTS, "minItems": 1},
+    size=COUNT,
+    batch_norm=FLAG,
+    scale={"enum": list(SCALES)},
+)
+_SCHEMAS = {
+    "action": table_of(kind={"const": "action"}, vgg=_VGG, classes=NAMES, hidden=SIZE, lags=COUNTS),
+    "words": table_of(
+        kind={"const": "words"},
+        vgg=_VGG,
+        sizes=table_of(words=COUNT, embedding=COUNT, hidden=COUNT),
+        words=NAMES,
+    ),
+}
 
 
 def save_action_network(path: str | Path, network: ActionNetwork, shape: VGGShape) -> None:
@@ -73,8 +100,13 @@ def load_cnn(path: str | Path) -> tuple[VGG, VGGShape]:
 def _load_action(path: str | Path) -> tuple[ActionNetwork, VGGShape]:
     tensors, about = _read(path, "action", "train_action_networks")
     shape = VGGShape.of(about["vgg"], size=about["vgg"]["size"])
-    network = vgg_action_network(
-        shape, about["classes"], hidden=about["hidden"], lags=about["lags"]
+    network = build(
+        lambda: vgg_action_network(
+            shape, about["classes"], hidden=about["hidden"], lags=about["lags"]
+        ),
+        tensors,
+        path,
+        "an action network",
     )
     load_into(network, tensors, path, "an action network")
     return network.eval(), shape
@@ -88,10 +120,12 @@ def load_word_network(path: str | Path) -> tuple[MeanPoolCaptioner, Vocabulary]:
     """
     tensors, about = _read(path, "words", "train_word_network")
     shape = VGGShape.of(about["vgg"], size=about["vgg"]["size"])
-    cnn = VGG(shape)
-    captioner = MeanPoolCaptioner(
-        cnn, cnn.outputs, CaptionerSizes(**about["sizes"]), size=shape.size, scale=shape.scale
-    )
+
+    def make() -> MeanPoolCaptioner:
+        cnn, sizes = VGG(shape), CaptionerSizes(**about["sizes"])
+        return MeanPoolCaptioner(cnn, cnn.outputs, sizes, size=shape.size, scale=shape.scale)
+
+    captioner = build(make, tensors, path, "a captioner")
     load_into(captioner, tensors, path, "a captioner")
     return captioner.eval(), Vocabulary(about["words"])
 
@@ -125,12 +159,7 @@ def _save(path: str | Path, tensors: dict[str, Tensor], about: dict[str, Any]) -
 
 
 def _read(path: str | Path, kind: str, rule: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; run the rule {rule}")
+    check_readable(path, missing=f"run the rule {rule}")
     tensors, about = read_weights(path)
-    if about.get("format") != FORMAT or about.get("kind") != kind:
-        raise InputError(
-            f"{path}: not a network for {'actions' if kind == 'action' else 'words'} of this "
-            f"version; delete it and run the rule {rule}"
-        )
-    return tensors, about
+    what = f"a network for {'actions' if kind == 'action' else 'words'}"
+    return tensors, check_metadata(about, path, _SCHEMAS[kind], form=FORMAT, what=what)

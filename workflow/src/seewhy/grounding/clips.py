@@ -11,6 +11,7 @@ import pandas as pd
 from seewhy.corpora.canonical import read_table
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5
+from seewhy.hdf5_files import FRAMES, texts
 
 
 class ClipFile:
@@ -29,8 +30,8 @@ class ClipFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with open_hdf5(path, needs=("frames", "lengths", "clip")) as file:
-            self.clips: list[str] = list(file["clip"].asstr()[:])
+        with open_hdf5(path, needs=FRAMES) as file:
+            self.clips: list[str] = texts(file["clip"], path)
             self.lengths: np.ndarray = file["lengths"][:]
             self.size: int = file["frames"].shape[2]
 

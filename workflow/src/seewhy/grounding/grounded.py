@@ -33,6 +33,7 @@ from seewhy.grounding.clips import ClipFile
 from seewhy.grounding.items import Regions, Scenery, items_of
 from seewhy.grounding.methods import Method
 from seewhy.progress import progress
+from seewhy.readable import make_again
 from seewhy.scores.pointing import Tolerance, energy_in_region, pointing_hits, upsample
 from seewhy.table_numbers import number_format
 
@@ -152,7 +153,7 @@ def read_maps(path: str | Path, items: int) -> Iterator[tuple[np.ndarray, np.nda
     with open_hdf5(path, needs=("maps",)) as data:
         maps = data["maps"]
         if len(maps) != items:
-            raise InputError(f"{path}: {len(maps)} maps for {items} items; delete it and run again")
+            raise InputError(f"{path}: {len(maps)} maps for {items} items; {make_again(path)}")
         for first in range(0, items, _ITEMS):
             chosen = np.arange(first, min(first + _ITEMS, items))
             yield chosen, maps[chosen[0] : chosen[-1] + 1].astype(np.float64)

@@ -28,6 +28,7 @@ import pandas as pd
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.grounding.phrases import GROUPS, OTHERS, STUFF
+from seewhy.readable import make_again
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.table_numbers import number_format
 
@@ -77,7 +78,7 @@ def tabulate_phrases(
     """
     items = pd.read_csv(scores)
     if not {"block", "row", "clip", "phrase", "group", "box", "mask", "two"} <= set(items):
-        raise InputError(f"{scores}: not scores of phrases; delete it and run ground_phrases")
+        raise InputError(f"{scores}: not scores of phrases; {make_again(scores)}")
     bootstrap = {"resamples": resamples, "level": confidence, "seed": seed}
     rows = []
     for (block, row), own in items.groupby(["block", "row"], sort=False):

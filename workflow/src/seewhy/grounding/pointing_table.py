@@ -12,6 +12,7 @@ from seewhy.corpora.canonical import read_csv
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.grounding.grounded import MEASURES
+from seewhy.readable import make_again
 from seewhy.scores.bootstrap import Interval, bootstrap_interval, paired_bootstrap
 from seewhy.scores.clusters import clustered_mean_of
 from seewhy.scores.columns import interval_columns, verdict
@@ -42,7 +43,7 @@ def read_scores(path: str | Path) -> pd.DataFrame:
     table = read_csv(path)
     lacking = {"clip", "action", "step", "sum", *MEASURES} - set(table.columns)
     if lacking or table.empty:
-        raise InputError(f"{path}: not whole scores of maps; delete it and run ground_clips again")
+        raise InputError(f"{path}: not whole scores of maps; {make_again(path)}")
     numbers = ["instance", "step", "sum", *MEASURES]
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
     table["during"] = table["during"].str.lower() == "true"
@@ -136,7 +137,10 @@ def difference(
     """
     keys = ["clip", "instance", "action", "step"]
     if not first[keys].equals(second[keys]):
-        raise InputError("scores of maps are of different frames; delete them and run again")
+        raise InputError(
+            "scores of maps are of different frames; make them again (snakemake --forcerun "
+            "ground_clips)"
+        )
     there = first[measure].notna() & second[measure].notna()
     one, clips = clustered_mean_of(first.loc[there, measure].to_numpy(), first.loc[there, "clip"])
     two, _ = clustered_mean_of(second.loc[there, measure].to_numpy(), second.loc[there, "clip"])

@@ -181,7 +181,7 @@ def _check(lrcn: ActionNetwork, cnn: ActionNetwork, file: UntrimmedFile) -> None
     if file.width != cnn.classifier.in_features:
         raise InputError(
             f"{file.path}: fc7 of {file.width} numbers for a network of "
-            f"{cnn.classifier.in_features}; delete it and run encode_untrimmed"
+            f"{cnn.classifier.in_features}; make it again (snakemake --forcerun encode_untrimmed)"
         )
 
 

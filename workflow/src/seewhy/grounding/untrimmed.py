@@ -13,6 +13,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 
 import h5py
@@ -34,10 +35,20 @@ from seewhy.files import (
 from seewhy.frames import Entry, corpus_entries, explain_problems, write_report
 from seewhy.grounding.checkpoint import load_action_network
 from seewhy.grounding.networks import ActionNetwork
+from seewhy.hdf5_files import Expect, attribute, check_finite, texts
 from seewhy.progress import progress
+from seewhy.readable import make_again
 from seewhy.video.decoding import FITS, VideoProblem, steady_frames
 
 log = logging.getLogger(__name__)
+
+_FORM = {
+    "features": Expect("number", ("rows", None)),
+    "times": Expect("number", ("rows",), finite=True),
+    "clip": Expect("text", ("videos",)),
+    "fps": Expect("number", ("videos",), least=0),
+    "offsets": Expect("whole", ("videos+1",), rising="rows"),
+}
 
 
 def encode_untrimmed(
@@ -134,13 +145,14 @@ class UntrimmedFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with open_hdf5(path, needs=("features", "times", "offsets", "fps", "clip")) as file:
-            self.clips: list[str] = list(file["clip"].asstr()[:])
+        with open_hdf5(path, needs=_FORM) as file:
+            self.clips: list[str] = texts(file["clip"], path)
             self.fps: np.ndarray = file["fps"][:]
             self._offsets: np.ndarray = file["offsets"][:]
-            if "rate" not in file.attrs or len(self._offsets) != len(self.clips) + 1:
-                raise InputError(f"{path}: not fc7 of videos; delete it and run encode_untrimmed")
-            self.rate = float(file.attrs["rate"])
+            rate = attribute(file, "rate", path)
+            if not isinstance(rate, Real) or not 0 < rate < np.inf:
+                raise InputError(f"{path}: its rate {rate!r} is none; {make_again(path)}")
+            self.rate = float(rate)
             self.width: int = file["features"].shape[1]
         self.frames = np.diff(self._offsets)
 
@@ -149,7 +161,9 @@ class UntrimmedFile:
         start, end = self._offsets[row], self._offsets[row + 1]
         end = end if last is None else min(start + last, end)
         with open_hdf5(self.path, needs=("features",)) as file:
-            return torch.from_numpy(file["features"][start + first : end])
+            features = file["features"][start + first : end]
+        check_finite(features, f"features of the video {self.clips[row]}", self.path)
+        return torch.from_numpy(features)
 
 
 def _encode(

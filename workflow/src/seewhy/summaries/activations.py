@@ -35,6 +35,7 @@ from seewhy.dissection.hooks import linear_layer, require_maps
 from seewhy.dissection.layers import LayerReader
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
+from seewhy.hdf5_files import explained_form
 from seewhy.modes import HALVES, placed
 from seewhy.progress import progress
 from seewhy.running import apart, as_tensor, require_weights, tolerance
@@ -174,7 +175,7 @@ def load_activations(path: str | Path, *, network: str = "") -> Activations:
     Raises:
         InputError: missing, cut short, something else, or of another network.
     """
-    with open_hdf5(path, needs=_NEEDS) as file:
+    with open_hdf5(path, needs=_NEEDS) as file, explained_form(path, "activations"):
         if file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: not activations of this version; make it again")
         about = json.loads(file.attrs["about"])

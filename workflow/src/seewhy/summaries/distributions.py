@@ -18,6 +18,7 @@ import numpy as np
 
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
+from seewhy.hdf5_files import explained_form
 
 Array = np.ndarray
 
@@ -108,7 +109,8 @@ def load_filter_attributes(
     Raises:
         InputError: missing, cut short, something else, or of another network or tagger.
     """
-    with open_hdf5(path, needs=("names", "support", "scores")) as file:
+    needs = ("names", "support", "scores")
+    with open_hdf5(path, needs=needs) as file, explained_form(path, "filter attributes"):
         if file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: not filter attributes of this version; make it again")
         table = FilterAttributes(

@@ -31,6 +31,7 @@ from seewhy.corpora.canonical import SPLITS
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
 from seewhy.progress import progress
+from seewhy.readable import make_again
 from seewhy.text.chunking import PAPER_RULES, Phrase, Rules, phrases_of, singular
 from seewhy.text.tagging import sentences_of, tagger_named
 
@@ -240,7 +241,7 @@ class Attributes:
                 fitted, captions = file["fitted"][:], file["captions"][:]
             except (KeyError, ValueError, TypeError, OSError) as error:
                 raise InputError(
-                    f"{path}: not a file of attributes ({error}); delete it and mine them again"
+                    f"{path}: not a file of attributes ({error}); {make_again(path)}"
                 ) from error
         if tagger not in (None, about["tagger"], about["tagger"].split()[0]):
             raise InputError(

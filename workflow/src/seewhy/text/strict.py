@@ -18,8 +18,11 @@ import numpy as np
 
 from seewhy.errors import InputError, nearest
 from seewhy.files import open_hdf5, read_json
+from seewhy.hdf5_files import Expect
+from seewhy.json_files import has_form
 
 TOP, LEAST, TOGETHER = 10, 0.5, 0.75
+_FORM = {"topic_word": Expect("number", ("topics", "words"), least=0, finite=True)}
 
 
 def strict_words(
@@ -90,14 +93,13 @@ class TopicWords(NamedTuple):
             InputError: a file is missing or damaged.
         """
         about, matrix = read_json(path), Path(path).with_suffix(".h5")
-        with open_hdf5(matrix, needs=("topic_word",)) as file:
+        if not has_form(about, {"topics": [{"name": str, "strict": [str]}], "vocabulary": [str]}):
+            raise InputError(f"{path}: not a file of topics; mine the topics again")
+        with open_hdf5(matrix, needs=_FORM) as file:
             topic_word = file["topic_word"][:]
-        try:
-            names = tuple(topic["name"] for topic in about["topics"])
-            strict = tuple(tuple(topic["strict"]) for topic in about["topics"])
-            words = tuple(about["vocabulary"])
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a file of topics; mine the topics again") from error
+        names = tuple(topic["name"] for topic in about["topics"])
+        strict = tuple(tuple(topic["strict"]) for topic in about["topics"])
+        words = tuple(about["vocabulary"])
         if topic_word.shape != (len(names), len(words)):
             raise InputError(f"{matrix}: does not belong to {path}; mine the topics again")
         return cls(names, words, topic_word, strict)

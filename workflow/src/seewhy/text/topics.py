@@ -122,7 +122,7 @@ class Topics:
             words, settings = tuple(value["vocabulary"]), value["settings"]
             engine_class = engine_named(settings["engine"])
         except (KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a file of topics; delete it and run again") from error
+            raise InputError(f"{path}: not a file of topics; mine the topics again") from error
         installed = importlib.metadata.version(engine_class.package)
         if settings.get("version") != installed:
             raise InputError(
@@ -134,11 +134,11 @@ class Topics:
             topic_word = file["topic_word"][:]
             state = {name: data[()] for name, data in file["engine"].items()}
         if topic_word.shape != (len(names), len(words)):
-            raise InputError(f"{matrix}: does not belong to {path}; delete both and run again")
+            raise InputError(f"{matrix}: does not belong to {path}; mine the topics again")
         try:
             engine = engine_class.from_state(state, words)
         except (KeyError, RuntimeError, ValueError) as error:
-            raise InputError(f"{matrix}: damaged ({error}); delete it and run again") from error
+            raise InputError(f"{matrix}: damaged ({error}); mine the topics again") from error
         return cls(names, words, topic_word, engine, settings, strict)
 
 

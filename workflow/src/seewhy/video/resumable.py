@@ -33,7 +33,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from seewhy.errors import InputError, explain_write_errors
+from seewhy.errors import explain_write_errors
 from seewhy.files import create_hdf5, unfinished_path, whole_file
 
 log = logging.getLogger(__name__)
@@ -311,30 +311,3 @@ def reserve_room(file: int) -> None:
         except OSError as error:
             if error.errno not in unsupported:
                 raise
-
-
-def check_frames_file(file: h5py.File, path: str | Path, *, ndim: int, name: str) -> None:
-    """Check the shapes of a file of rows.
-
-    Args:
-        file: the open file, with `name`, ``lengths`` and ``clip``.
-        path: its name, for the message.
-        ndim: axes that `name` must have; the first two are clips and frames.
-        name: the data set.
-
-    Raises:
-        InputError: the shapes do not agree, or a length is not within 0 … n.
-    """
-    shape, lengths = file[name].shape, file["lengths"]
-    if len(shape) != ndim or lengths.shape != shape[:1] or file["clip"].shape != shape[:1]:
-        raise InputError(
-            f"{path}: {name} {shape}, lengths {lengths.shape} and clip {file['clip'].shape} do "
-            f"not fit together ({ndim} axes, as many lengths and clips as rows); delete it and "
-            "run again"
-        )
-    values = lengths[:]
-    if len(values) and (values.min() < 0 or values.max() > shape[1]):
-        raise InputError(
-            f"{path}: lengths run from {values.min()} to {values.max()}, outside of 0 to {shape[1]}"
-            "; delete it and run again"
-        )
