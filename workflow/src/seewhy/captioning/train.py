@@ -174,6 +174,8 @@ def train_captioner(
     )
     try:
         captioner.encoder.input.fit(train.sample(SAMPLE))
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{train_features}: {error}; {make_again(train_features)}") from None
     captioner.to(where)

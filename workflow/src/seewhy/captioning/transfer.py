@@ -302,6 +302,8 @@ def transfer_actions(
                 else:
                     network = _on_means(model, train.given[0], hidden, len(actions))
                 loss = fit_network(network.to(where), train, splits["val"], recipe)
+            except InputError:
+                raise
             except ValueError as error:
                 raise InputError(
                     f"{features['train']}: {error}; extract the features again, or "
