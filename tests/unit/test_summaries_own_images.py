@@ -108,13 +108,20 @@ def test_a_good_network_on_images_without_key_points_and_some_without_captions(h
     assert red["sentence"].str.contains("red").all()
 
 
-def test_mistakes_are_sorted_where_the_network_makes_some(here):
+def test_mistakes_without_recorded_faults_have_evidence_and_no_precision(here, caplog):
     study = study_of(here, own_images(here / "own", wrong=4))
-    tables = scored(study, here)
+    tables = scored(study, here, figures=True)
     assert (~study.val.right).sum() == 4
-    assert tables["triage"]["row"].iloc[0] == "triage"
-    assert len(tables["failures"]) == 4
-    assert not set(tables["failures"]["kind"]) & {"unsorted"}
+    for name in ("triage", "evidence"):
+        assert tables[name].to_dict("list") == {
+            COLUMN: ["records of the images' faults, which this corpus has none of"]
+        }
+    assert "the triage of mistakes is skipped: it needs records of" in caplog.text
+    failures = tables["failures"]
+    assert len(failures) == 4
+    assert set(failures["kind"]) == {"unsorted"}
+    assert set(failures["truth"]) == {"unknown"}
+    assert (failures["confidence"].astype(float) > 0).all()  # the evidence is there
 
 
 def test_test_mistakes_without_validation_mistakes_are_listed_and_not_sorted(here):

@@ -45,7 +45,7 @@ from seewhy.summaries.pointing import heat_maps
 from seewhy.summaries.retrieval import frequent_attributes
 from seewhy.summaries.split import Split
 from seewhy.summaries.tables import TOP, image_probabilities, say
-from seewhy.summaries.triage import AMBIGUOUS, KINDS, UNSORTED
+from seewhy.summaries.triage import AMBIGUOUS, KINDS, UNKNOWN, UNSORTED
 from seewhy.text.attributes import Attributes
 from seewhy.text.sentences import readable
 
@@ -279,7 +279,8 @@ class _Drawer:
         test = self.test
         place = {name: k for k, name in enumerate(test.names)}
         rng = np.random.default_rng(self.seed + 5)
-        queues = [rng.permutation(np.flatnonzero(pages["truth"] == kind)) for kind in KINDS]
+        kinds = (*KINDS, UNKNOWN)
+        queues = [rng.permutation(np.flatnonzero(pages["truth"] == kind)) for kind in kinds]
         turns = sorted((k, which) for which, one in enumerate(queues) for k in range(len(one)))
         drawn = sorted(turns[:count], key=lambda turn: turn[::-1])  # kinds beside each other
         mistakes = pages.iloc[[queues[which][k] for k, which in drawn]]
@@ -293,7 +294,7 @@ class _Drawer:
             ]
             for column in ("given", "predicted")
         }
-        known = (pages["truth"] != KINDS[0]).any()
+        known = (pages["truth"] != UNKNOWN).any()
         return [
             Failure(
                 image, self.names[int(one.given)], self.names[int(one.predicted)],

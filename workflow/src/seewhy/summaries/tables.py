@@ -49,7 +49,14 @@ from seewhy.summaries.retrieval import (
 from seewhy.summaries.sentences import baseline_sentences, tabulate_sentences
 from seewhy.summaries.split import Split, presence_of
 from seewhy.summaries.study import Study
-from seewhy.summaries.triage import UNSORTED, fit_thresholds, say_evidence, triage, true_kinds
+from seewhy.summaries.triage import (
+    UNKNOWN,
+    UNSORTED,
+    fit_thresholds,
+    say_evidence,
+    triage,
+    true_kinds,
+)
 from seewhy.summaries.triage_table import (
     fit_confidence,
     majority,
@@ -251,7 +258,7 @@ def triage_tables(
     val: Split,
     test: Split,
     table: FilterAttributes,
-    faults: Mapping[str, str],
+    faults: Mapping[str, str] | None,
     *,
     draws: Mapping[str, Any],
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -261,16 +268,18 @@ def triage_tables(
     Args:
         train, val, test: splits.
         table: p(t|f) that names.
-        faults: recorded fault of an image, by its name; "" for none.
+        faults: recorded fault of an image, by its name; "" for none. None: nothing is recorded.
         draws: resamples, confidence, seed.
 
-    Without validation mistakes the thresholds have nothing to be fitted to: the test mistakes are
-    listed, `UNSORTED`, and the other two tables say what they would need.
+    Without validation mistakes, or records of why they are mistakes, the thresholds have nothing to
+    be fitted to: the test mistakes are listed with their evidence, `UNSORTED`, and the other two
+    tables say what they would need.
     """
+    recorded = faults is not None
     try:
-        of_val, of_test = _evidence_of_mistakes(train, val, test, table, faults)
+        of_val, of_test = _evidence_of_mistakes(train, val, test, table, faults or {})
     except Lacks as needs:
-        of_val, of_test = None, _mistakes(test, faults)
+        of_val, of_test = None, _mistakes(test, faults or {})
         lacking = str(needs)
     else:
         lacking = next(
@@ -281,9 +290,9 @@ def triage_tables(
                 )
                 if len(found) < least
             ),
-            "",
+            "" if recorded else "records of the images' faults, which this corpus has none of",
         )  # fmt: skip
-    truth = true_kinds(of_test["fault"])
+    truth = true_kinds(of_test["fault"]) if recorded else np.full(len(of_test), UNKNOWN)
     if lacking:
         log.warning("the triage of mistakes is skipped: it needs %s", lacking)
         kinds = np.full(len(of_test), UNSORTED)
@@ -393,8 +402,7 @@ def score_summaries(
         outputs: where `table1` to `table3`, `sentences`, `classes`, `triage`, `evidence` and
             `failures` go, CSV.
         study: what they are made of.
-        faults: ``birds.csv`` with the recorded faults; None: none are known, and the triage has
-            thresholds fitted to mistakes all called missing.
+        faults: ``birds.csv`` with the recorded faults; None: nothing is recorded.
         top: attributes that are asked for in Tables 1 and 2.
         evaluation: resamples, confidence, seed.
     """
@@ -403,7 +411,7 @@ def score_summaries(
     blocks = feature_maps(opened.network, test.path, layer=study.layer, prepare=opened.prepare)
     maps = (block for _, block in blocks)
     systems, sentences = image_sentences(test, tables, study.attributes, seed=evaluation["seed"])
-    recorded: dict[str, str] = {}
+    recorded: dict[str, str] | None = None
     if faults is not None:
         birds = pd.read_csv(faults, keep_default_na=False)
         recorded = dict(zip(birds["image"], birds["fault"], strict=True))

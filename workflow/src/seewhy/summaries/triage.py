@@ -35,6 +35,7 @@ Array = np.ndarray
 KINDS = ("missing", "perturbation", "label")
 AMBIGUOUS = "ambiguous"
 UNSORTED = "unsorted"
+UNKNOWN = "unknown"  # what a mistake is by the records, where there are none
 """Of a mistake of a network that makes none on the validation images."""
 _LABEL = ("nearer", "inside", "caption fit")  # evidence of a wrong label, more of it says so
 _ODD = ("far", "foreign", "oddness")  # evidence of a poor image, more of it says so
