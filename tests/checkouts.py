@@ -27,10 +27,17 @@ DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
 # AVX-512 write beyond their memory in training (PyTorch 2.13), and the job hangs or dies.
 TINY = {
     "puppets": {"clips": {"train": 24, "val": 6, "test": 6}},
-    "backbone": {"stills": 128, "epochs": 1},
+    "backbone": {"stills": 128, "epochs": 1, "least_steps": 1},
     "frames": {"n": 8},
     "topics": {"n_topics": 6, "iterations": 50, "min_df": 2},
-    "captioner": {"seeds": [0], "max_epochs": 2, "encoder": 8, "decoder": 8, "attention": 8},
+    "captioner": {
+        "seeds": [0],
+        "max_epochs": 2,
+        "least_steps": 1,
+        "encoder": 8,
+        "decoder": 8,
+        "attention": 8,
+    },
     "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},

@@ -38,7 +38,7 @@ def test_the_annotations_are_whole(source, tmp_path):
         "video_test_0001292": "ambiguous only",
     }
     (remark,) = json.loads((tmp_path / "a/corpus.json").read_text())["remarks"]
-    assert "413 of 413 videos are not there" in remark
+    assert "413 of 413 videos are not below" in remark
 
 
 def test_rates_are_those_of_the_published_frame_numbers(source):

@@ -136,15 +136,17 @@ def test_grad_cams_table_is_the_answers_and_the_maps(tmp_path, monkeypatch):
             ("recurrent", [1, 1, 1, 1], [0, 0, 0, 1], [0.5, 0.5, 0.5, 0.5]),
         )
     }
+    (tmp_path / "training.json").write_text('{"remarks": ["the loss never fell"]}')
     gradcam_table.tabulate_gradcam(
         maps["plain"], maps["recurrent"], tmp_path / "table.csv", cnn="cnn", lrcn="lrcn",
         corpus="corpus", train="train.h5", test="test.h5", steps=STEPS, name="made up",
-        resamples=50, confidence=0.9, seed=4,
+        metrics=tmp_path / "training.json", resamples=50, confidence=0.9, seed=4,
     )  # fmt: skip
     assert asked == [("train.h5", gradcam_table.TRAIN_CLIPS), ("test.h5", None)]
     table = pd.read_csv(tmp_path / "table.csv")
     own = table[table["corpus"] == "made up"].set_index("row")
     for row, column in gradcam_table.NETWORKS.items():
+        assert own.loc[row, "remark"] == "the loss never fell"
         assert own.loc[row, "accuracy"] == pytest.approx(of["test.h5"][column].mean(), abs=1e-4)
         assert own.loc[row, "train"] == pytest.approx(of["train.h5"][column].mean(), abs=1e-4)
     for first, second in (("lrcn", "cnn"), ("lrcn", "lrcn shuffled")):

@@ -66,6 +66,19 @@ def test_it_learns_what_there_is_to_see(trained):
     assert held_out["dots"]["average_precision"] > held_out["dots"]["chance"] + 0.1
 
 
+def test_an_epoch_of_few_stills_is_several_passes(tmp_path, monkeypatch):
+    steps = []
+    usual = torch.optim.AdamW.step
+    monkeypatch.setattr(
+        torch.optim.AdamW, "step", lambda self, *a, **k: (steps.append(1), usual(self, *a, **k))[1]
+    )
+    train(
+        tmp_path, count=32, held_out=4, epochs=2, batch=16, least_steps=3, draw_stills=draw_stills
+    )
+    assert len(steps) == 2 * 2 * 2
+    assert json.loads((tmp_path / "metrics.json").read_text())["settings"]["passes"] == 2
+
+
 def test_history_has_a_line_an_epoch(trained):
     history = pd.read_csv(trained / "history.csv")
     assert list(history.columns) == [

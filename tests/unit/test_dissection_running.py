@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from seewhy.dissection import mistakes
 from seewhy.dissection.concepts import ConceptSet
 from seewhy.dissection.dissect import How, dissect_layer, read_dissection
 from seewhy.dissection.drawing import draw_dissection
@@ -161,9 +162,15 @@ def test_mistakes_are_chosen_one_a_clip(world, classes):
     assert {case.name for case in other} != {case.name for case in few}
 
 
-def test_no_mistakes_and_other_classes_are_refused(world):
-    with pytest.raises(InputError, match=r"crops\.h5: the network makes no mistake on them"):
-        mistaken_crops(opened_to_say(world, ()), world / "crops.h5", count=3, seed=0)
+def test_a_network_without_mistakes_has_tables_that_say_so(world, counts, tmp_path, monkeypatch):
+    assert mistaken_crops(opened_to_say(world, ()), world / "crops.h5", count=3, seed=0) == []
+    monkeypatch.setattr(mistakes, "mistaken_crops", lambda *given, **how: [])
+    for table in explain(world, counts, tmp_path):
+        assert list(table) == ["not made: it needs"]
+        assert table.iloc[0, 0] == f"mistakes, and the network makes none on {world / 'crops.h5'}"
+
+
+def test_other_classes_are_refused(world):
     opened = opened_to_say(world, ())
     for classes in ([], ["fly", "run", "swim"], ACTIONS[:2]):
         other = Opened(opened.network, opened.prepare, classes)

@@ -209,7 +209,7 @@ def test_missing_images_are_remarked(source, tmp_path):
     lines = (source / "Sentences/65567.txt").read_text().splitlines()
     (source / "Sentences/65567.txt").write_text("\n".join(lines[:3]))
     imported(source, tmp_path / "a")
-    assert "1 of 4 images are not in" in remarks(tmp_path / "a")
+    assert "1 of 4 images are not below" in remarks(tmp_path / "a")
     assert "1 images have more or fewer than 5 captions (the first: 65567)" in remarks(
         tmp_path / "a"
     )

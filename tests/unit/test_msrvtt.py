@@ -72,7 +72,7 @@ def test_clips_captions_and_categories(source, tmp_path):
     labels = read_table(tmp_path / "a", "labels").set_index("clip")
     assert labels.loc["video3", ["kind", "label"]].tolist() == ["category", "sports/actions"]
     assert "4 train clips, where MSR-VTT has 6513" in remarks(tmp_path / "a")
-    assert "7 of 8 videos are not there" in remarks(tmp_path / "a")
+    assert "7 of 8 videos are not below" in remarks(tmp_path / "a")
     assert "more or fewer than 20" not in remarks(tmp_path / "a")
 
 

@@ -238,7 +238,7 @@ def make_split(path, network, count, seed, presence):
             phi, logits, network.fc.weight.detach().numpy(), network.fc.bias.detach().numpy(),
             np.arange(count), classes, "maps", "fc", "",
         ),
-        sparse.csr_matrix(rng.random((count, 5)) < presence), ((),) * count,
+        sparse.csr_matrix(rng.random((count, 5)) < presence), (("a bird",),) * count,
     )  # fmt: skip
 
 

@@ -183,13 +183,45 @@ def test_the_table_has_the_oracle_above_and_chance_below():
     assert pd.isna(alone.iloc[0].get("verdict within class"))
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_where_all_are_right_or_none_only_the_difference_is_untried(right):
+    captions = [["a red crown", "a crown that is red"], ["a blue tail", "it has a tail"]]
+    said = ["it has a red crown", "it has a red tail"]
+    table = tabulate_sentences(
+        {"m": said}, {"b": said[::-1]}, captions, [right] * 2, [0, 1], resamples=20
+    )
+    method = table[(table["row"] == "m") & (table["measure"] == "BLEU-2")].iloc[0]
+    assert method["overall"] == pytest.approx(sentence_bleu(said, captions)[:, 1].mean())
+    assert method["right" if right else "wrong"] == method["overall"]
+    assert method["verdict"] == "untried: it takes right and wrong images"
+    assert "wrong" not in table.iloc[:-1] or table.iloc[:-1]["wrong"].isna().all() or not right
+    less = table[(table["row"] == "m minus b") & (table["measure"] == "BLEU-1")].iloc[0]
+    assert less["verdict"] in ("confirmed", "undecided")
+
+
+def test_the_oracle_is_of_the_images_with_two_captions():
+    captions = [["a red crown"], ["a blue tail", "it has a tail"], ["a wing", "..."],
+                ["a grey wing", "two wings"], ["a bill"]]  # fmt: skip
+    said = ["a red crown"] * 5
+    given = {"right": [True, False, True, True, False], "given": [0, 1, 0, 1, 0]}
+    table = tabulate_sentences({"m": said}, {}, captions, **given, resamples=20)
+    of = table[table["measure"] == "BLEU-1"].set_index(["row", "captions"])
+    assert of.loc["m", "all"]["images"] == 5
+    assert of.loc["a reference caption", "all but one"]["images"] == 2
+    two = [captions[1], captions[3]]
+    expected = held_out_bleu(["a red crown"] * 2, two)[:, 0].mean()
+    assert of.loc["m", "all but one"]["overall"] == pytest.approx(expected)
+    single = tabulate_sentences({"m": said}, {}, [c[:1] for c in captions], **given, resamples=20)
+    assert set(single["captions"].dropna()) == {"all"}
+    assert single.iloc[0]["overall"] == pytest.approx(sentence_bleu(said, captions)[:, 0].mean(),
+                                                      abs=0.2)  # fmt: skip
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match="2 for 1 images"):
         sentence_bleu(["a", "b"], [["a"]])
     with pytest.raises(InputError, match="image 1 has none with a word"):
         sentence_bleu(["a", "b"], [["a"], ["..."]])
     texts = [["a b", "a c"]] * 3
-    with pytest.raises(InputError, match="3 of 3 images are right"):
-        tabulate_sentences({}, {}, texts, [True] * 3, [0, 1, 2])
     with pytest.raises(InputError, match="2 right or wrong and 3 given"):
         tabulate_sentences({}, {}, texts, [True, False], [0, 1, 2])

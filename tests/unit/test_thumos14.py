@@ -87,7 +87,7 @@ def test_validation_videos_are_trained_on_and_a_share_is_kept(official, tmp_path
     assert sorted(VALIDATION[video] for video in val) == ["Diving"] * 2 + ["HighJump"] * 2
     assert clips.loc[CLIFF, "video"] == str(official / f"TH14_test_set_mp4/{CLIFF}.mp4")
     assert clips.loc[val[0], "video"] == str(official / f"validation/{val[0]}.mp4")
-    assert "19 of 20 videos are not there" in remarks(tmp_path / "a")
+    assert "19 of 20 videos are not below" in remarks(tmp_path / "a")
     assert "16 annotated validation videos, where THUMOS14 has 200" in remarks(tmp_path / "a")
     assert clips["split"].equals(imported(official, tmp_path / "b")["split"])
     others = [imported(official, tmp_path / "c", seed=seed)["split"] for seed in range(1, 5)]
@@ -185,7 +185,7 @@ def test_missing_splits_and_impossible_shares_are_named(tables, tmp_path):
         imported(tables, tmp_path / "a", val_share=1)
     (tables / "val_Annotation.csv").unlink()
     with pytest.raises(
-        InputError, match=r"no annotation/BaseballPitch_val\.txt and no val_Anno.*get"
+        InputError, match=r"no BaseballPitch_val\.txt and no val_Annotation\.csv.*get"
     ):
         imported(tables, tmp_path / "a")
     head = "video,type,type_idx,start,end,startFrame,endFrame\n"

@@ -168,6 +168,39 @@ def test_the_schedule_of_a_training(changes, validation, expected):
     assert TrainingPlan(**{**others, **settings}).next_epoch(validation) == expected
 
 
+def test_an_epoch_of_few_clips_is_several_passes_with_a_least_number_of_steps(corpus, monkeypatch):
+    """48 clips in batches of 8 are 6 steps; of 20 at least, an epoch is 4 passes of them."""
+    steps, seen = [], []
+    usual_step, usual_batches = torch.optim.Adam.step, epoch_batches
+
+    def batches(*given, epoch, **settings):
+        seen.append(epoch)
+        return usual_batches(*given, epoch=epoch, **settings)
+
+    monkeypatch.setattr("seewhy.captioning.train.epoch_batches", batches)
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self: (steps.append(1), usual_step(self))[1]
+    )
+    history = train(corpus, max_epochs=3, least_steps=20)
+    assert len(history) == 3
+    assert len(steps) == 3 * 4 * 6
+    assert seen == list(range(12))  # a pass has captions and an order of its own
+    # A killed training would go on from a whole epoch: what is random hangs on its number alone.
+    train(corpus, name="usual", max_epochs=3, least_steps=6)
+    train(corpus, name="before", max_epochs=3)
+    for ending in ("safetensors", "csv"):
+        usual, before = (corpus / f"{name}.{ending}" for name in ("usual", "before"))
+        assert usual.read_bytes() == before.read_bytes()
+
+
+def test_a_training_that_learns_nothing_says_so(corpus, caplog):
+    train(corpus, max_epochs=4, learning_rate=1e-9)
+    assert "the training loss never fell" in caplog.text
+    caplog.clear()
+    train(corpus, name="well", max_epochs=8)
+    assert "never fell" not in caplog.text
+
+
 def test_annealing_shows_in_the_history(corpus):
     history = train(corpus, least_gain=0.5, anneal=0.5, patience=3)
     assert history["learning_rate"].iloc[0] == 0.01

@@ -144,7 +144,7 @@ def test_without_tubes_and_videos_there_are_remarks(source, tmp_path):
     (source / "UCF-101" / (video("Skijet", 1) + ".avi")).unlink()
     imported(source, tmp_path / "a")
     assert "no pyannot.pkl: no boxes and no segments; get" in remarks(tmp_path / "a")
-    assert "1 of 24 videos are not in" in remarks(tmp_path / "a")
+    assert "1 of 24 videos are not below" in remarks(tmp_path / "a")
     with pytest.raises(InputError, match="the corpus ucf101 has no truth by the frame"):
         open_truth(tmp_path / "a")
 
@@ -224,7 +224,7 @@ def test_a_wrong_line_of_a_list_is_named(source, tmp_path, name, line, message):
     ("settings", "message"),
     [
         ({"split": 4}, r"ucf101\.split: 4 is not one of 1, 2, 3"),
-        ({"split": 2}, r"trainlist02\.txt: no such file; get UCF101"),
+        ({"split": 2}, r"no trainlist02\.txt here or below; get UCF101"),
         ({"classes": 11}, r"ucf101\.classes: 11 is not one of 101, 24"),
         (
             {"val_groups": 3},

@@ -90,6 +90,9 @@ rule score_captions:
         captions=expand(
             "results/captions/captioner/{model}-seed{seed}.test.jsonl", model=MODELS, seed=SEEDS
         ),
+        histories=expand(
+            "results/history/captioner/{model}-seed{seed}.csv", model=MODELS, seed=SEEDS
+        ),
     output:
         table=report(
             "results/table2.csv",
@@ -120,6 +123,7 @@ rule choose_lambda:
     input:
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
         captions=expand("results/captions/{model}.val.jsonl", model=SWEPT),
+        histories=expand("results/history/{model}.csv", model=SWEPT),
     output:
         table=report(
             "results/lambda.csv",

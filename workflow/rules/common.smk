@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -15,15 +16,31 @@ SOURCE = os.path.join(workflow.basedir, "workflow", "src")
 sys.path.insert(0, SOURCE)
 
 import seewhy
+from seewhy.captioning.corrections import read_corrections
+from seewhy.corpora.prospects import (
+    Known,
+    check_corrections,
+    lacking,
+    look_ahead,
+    remarks_on,
+    why_lacking,
+)
 from seewhy.corpora.sources import SOURCES, source_files, video_stamp
-from seewhy.dissection.given import check_given
+from seewhy.dissection.given import (
+    check_given,
+    concept_folders,
+    made_of_puppets,
+    set_titles,
+    sets_read,
+)
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
-from seewhy.vision import check_weights
+from seewhy.summaries.given import check_summaries, network_files
+from seewhy.vision import check_frame_size, check_weights
 
 imported = os.path.dirname(seewhy.__file__)
 if os.path.realpath(imported) != os.path.realpath(os.path.join(SOURCE, "seewhy")):
@@ -91,23 +108,40 @@ try:
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"
     check_given(config["dissection"])
+    check_summaries(config["summaries"])
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
     }
     CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
     for purpose, corpus in CORPORA.items():
+        # Any corpus may be one of the worlds that the workflow makes.
+        made = next((world for world in WORLDS.values() if world == corpus["source"]), None)
         CORPUS_FILES[purpose] = source_files(
-            **corpus, made=WORLDS.get(purpose), key=f"{CORPUS_KEYS[purpose]}.source"
+            **corpus, made=made, key=f"{CORPUS_KEYS[purpose]}.source"
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
-        RENDERED[purpose] = [videos] if os.path.dirname(videos) == WORLDS.get(purpose) else []
+        RENDERED[purpose] = [videos] if made and os.path.dirname(videos) == made else []
         # Only the plan asks for it: a job does not look at a million videos before it starts.
         planning = workflow.is_main_process and not RENDERED[purpose]
         VIDEO_STAMP[purpose] = json.dumps(video_stamp(videos) if planning else None)
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
+    check_frame_size(config["backbone"]["name"], config["frames"]["size"])
+    # Only the plan looks at captions: a job would do so again and again.
+    KNOWN = look_ahead(config) if workflow.is_main_process else Known(None, None, None)
+    # What the corpora do not allow, by output, and what a person's own files make impossible.
+    LACKING, WRONG = lacking(config, KNOWN), {}
+    CORRECTIONS = config["refinement"]["corrections"]
+    if workflow.is_main_process and os.path.isfile(CORRECTIONS):
+        try:
+            check_corrections(read_corrections(CORRECTIONS), CORRECTIONS, config, KNOWN)
+        except InputError as error:
+            WRONG |= dict.fromkeys(["results/refined/", "models/refined/"], str(error))
+    if workflow.is_main_process:
+        for remark in remarks_on(KNOWN, config):
+            logger.warning(remark)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -128,6 +162,43 @@ wildcard_constraints:
     concepts="broden|actions|combined|shuffled",
     level=r"0\.\d+",
     preset="paper|centred|t|joint",
+
+
+def possible(outputs):
+    """Those of the target `all` that the corpora allow; what is left out is said, once a plan."""
+    outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+    left_out = {output: why_lacking(LACKING, [output]) for output in outputs}
+    for output, why in left_out.items():
+        if why:
+            LEFT_OUT.setdefault(why, []).append(output)
+    return [output for output in outputs if not left_out[output]]
+
+
+LEFT_OUT = {}
+
+
+def check_targets():
+    """Refuse targets that cannot be made; called when all rules are there.
+
+    Snakemake knows the targets only later, and puts a traceback around what an input function says.
+    """
+    if not workflow.is_main_process or not (LACKING or WRONG):
+        return
+    try:
+        targets = get_argument_parser().parse_known_args(sys.argv[1:])[0].targets or ["all"]
+    except SystemExit:  # called as a library
+        return
+    for target in targets:
+        outputs = [target]
+        if workflow.is_rule(target):
+            asked = workflow.get_rule(target)
+            outputs = [*asked.input, *asked.output]
+        why = why_lacking(LACKING | WRONG, map(str, outputs))
+        if why:
+            raise WorkflowError(why)
+    if "all" in targets:
+        for why, outputs in LEFT_OUT.items():
+            logger.warning(f"left out: {', '.join(outputs)}: {why}")
 
 
 def per_attempt(amount):
@@ -197,6 +268,16 @@ def encoder_settings(wildcards):
     return json.dumps(own, sort_keys=True)
 
 
+def drawn_world(wildcards):
+    """Tables of the aviary: of birds of others, no other ones can be drawn."""
+    if not RENDERED["summaries"]:
+        raise WorkflowError(
+            "params.yaml: summaries.corpus: faithfulness, ablation and naming need birds that are "
+            "drawn again with one thing changed; they are made for aviary alone"
+        )
+    return expand("data/aviary/{table}.csv", table=AVIARY_TABLES)
+
+
 def counts_of(network, layer, concepts):
     """File of one dissection's counts."""
     return f"data/dissection/counts/{network}/{layer}.{concepts}.{config['dissection']['level']}.h5"
@@ -215,7 +296,7 @@ def how_to_dissect(wildcards):
     """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
     settings = config["dissection"]
     how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
-    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == "combined"
+    whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == MAIN_SET
     asked = whole and not wildcards.network.startswith("random-")
     slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}
     return json.dumps(how | slow, sort_keys=True)

@@ -25,8 +25,8 @@ IMPORTS = {
     purpose: {
         "corpus": json.dumps(corpus, sort_keys=True),
         "own": json.dumps(OWN_SETTINGS[purpose], sort_keys=True),
-        # Where no file lists the videos, their names are what is imported.
-        "videos": VIDEO_STAMP[purpose] if SOURCES[corpus["name"]].folders else "null",
+        # Where videos are looked for by their names, these are imported.
+        "videos": VIDEO_STAMP[purpose] if SOURCES[corpus["name"]].anywhere else "null",
     }
     for purpose, corpus in CORPORA.items()
 }

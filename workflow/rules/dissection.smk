@@ -24,7 +24,8 @@ OUTPUTS:
                                          why mistakes were made (explain_mistakes)
 
 <network> is seed<n> or, where dissection.model has a name, `model`; with `random-` before it, its weights
-are random. <set> is broden, actions, combined (both), or shuffled (both, the action names dealt anew).
+are random. <set> is broden, actions, combined (both), or shuffled (both, the action names permuted); where
+one set is given alone, that one, and with action regions the shuffled one.
 """
 
 DISSECTION = config["dissection"]
@@ -39,29 +40,34 @@ ANNOTATED = (
 )
 NETWORKS = ["model"] if OTHER_MODEL else [f"seed{seed}" for seed in DISSECTION["seeds"]]
 LAYERS = DISSECTION["layers"]
-OWN_SETS = {
-    name: DISSECTION["sets"][name] or f"data/dissection/sets/{name}"
-    for name in ("broden", "actions")
-}
-CONCEPT_SETS = {
-    "broden": [OWN_SETS["broden"]],
-    "actions": [OWN_SETS["actions"]],
-    "combined": list(OWN_SETS.values()),
-    "shuffled": list(OWN_SETS.values()),
-}
+# One set or two; the puppets' where none is given.
+OWN_SETS = concept_folders(DISSECTION, "data/dissection/sets")
+CONCEPT_SETS = {name: [folder] for name, folder in OWN_SETS.items()}
+MAIN_SET = "combined" if len(OWN_SETS) == 2 else next(iter(OWN_SETS))
+CONCEPT_SETS[MAIN_SET] = list(OWN_SETS.values())
+if "actions" in OWN_SETS:
+    CONCEPT_SETS["shuffled"] = list(OWN_SETS.values())
 # Network, layer and set of every dissection: all blocks of what is compared block by block, and the
 # last one for Table 1.
 DISSECTED = [
     (prefix + network, layer, concepts)
     for network in NETWORKS
     for prefix, sets in (
-        ("", ["broden", "actions", "combined", "shuffled"]),
-        ("random-", ["broden", "combined"]),
+        ("", list(CONCEPT_SETS)),
+        ("random-", [name for name in CONCEPT_SETS if name in ("broden", MAIN_SET)]),
     )
     for layer in LAYERS
     for concepts in sets
-    if layer == LAYERS[-1] or concepts in ("combined", "shuffled")
+    if layer == LAYERS[-1] or concepts in (MAIN_SET, "shuffled")
 ]
+DRAWN = [name for name in CONCEPT_SETS if name in ("broden", MAIN_SET, "shuffled")]
+# Mistakes are looked for in the puppets' crops, whose actions only a network trained here names.
+EXPLAINS = bool(DISSECTION["paths"]["images"]) or not OTHER_MODEL
+if workflow.is_main_process and not EXPLAINS:
+    logger.info(
+        f"dissection.paths.images: none, so no concept paths of {OTHER_MODEL} are made; list "
+        "images whose class they should explain"
+    )
 
 
 rule draw_crops:
@@ -329,6 +335,8 @@ rule score_dissection:
         code=code("score_dissection.py"),
         dissections=json.dumps(DISSECTED),
         last=json.dumps(LAYERS[-1]),
+        titles=json.dumps(set_titles(DISSECTION)),
+        read=json.dumps(sets_read(DISSECTION)),
         threshold=json.dumps(DISSECTION["threshold"]),
         evaluation=section("evaluation"),
     script:
@@ -337,10 +345,7 @@ rule score_dissection:
 
 rule draw_dissection:
     input:
-        **{
-            name: counts_of(NETWORKS[0], LAYERS[-1], name)
-            for name in ("broden", "combined", "shuffled")
-        },
+        **{name: counts_of(NETWORKS[0], LAYERS[-1], name) for name in DRAWN},
         weights=dissected_weights,
         sets=list(OWN_SETS.values()),
         blocks="results/dissection/blocks.csv",
@@ -388,7 +393,12 @@ rule draw_dissection:
     params:
         code=code("draw_dissection.py"),
         model=MODEL,
-        folders=json.dumps({name: CONCEPT_SETS[name] for name in ("broden", "combined")}),
+        folders=json.dumps(
+            {name: CONCEPT_SETS[name] for name in CONCEPT_SETS if name in ("broden", MAIN_SET)}
+        ),
+        drawn=json.dumps(DRAWN),
+        titles=json.dumps(set_titles(DISSECTION)),
+        read=json.dumps(sets_read(DISSECTION)),
         threshold=json.dumps(DISSECTION["threshold"]),
     script:
         "../scripts/draw_dissection.py"
@@ -399,7 +409,8 @@ rule explain_mistakes:
         weights=dissected_weights,
         crops=[] if DISSECTION["paths"]["images"] else ["data/puppets/crops/test.h5"],
         images=DISSECTION["paths"]["images"],
-        counts=[counts_of(NETWORKS[0], layer, "combined") for layer in LAYERS[-2:]],
+        counts=[counts_of(NETWORKS[0], layer, MAIN_SET) for layer in LAYERS[-2:]],
+        classes=[DISSECTION["model"]["classes"]] if DISSECTION["model"].get("classes") else [],
     output:
         paths="results/dissection/paths.csv",
         ablation=report(

@@ -229,6 +229,7 @@ rule score_gradcam:
         train="data/grounding/frames/train.h5",
         plain="data/grounding/scores/Grad-CAM.csv",
         recurrent="data/grounding/scores/Grad-CAM-R.csv",
+        metrics="results/grounding/training.json",
     output:
         table=report(
             "results/gradcam/table1.csv",

@@ -33,7 +33,6 @@ CORRECTED = [
     *expand("I-seed{seed}.{control}", control=CONTROLS, seed=REFINED_SEEDS),
 ]
 REFINED = f"{config['refinement']['model']}-seed{SEEDS[0]}"
-CORRECTIONS = config["refinement"]["corrections"]
 if not os.path.isfile(CORRECTIONS):
     raise WorkflowError(
         f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it ([] for no correction)"

@@ -24,7 +24,13 @@ OUTPUTS:
 SUMMARIES = config["summaries"]
 AVIARY_TABLES = ["clips", "captions", "labels", "instances", "birds", "species", "slots"]
 PRESETS = SUMMARIES["presets"]
-CLASSIFIER = SUMMARIES["model"]["weights"] or "models/summaries/classifier.safetensors"
+TRAINED_CLASSIFIER = "models/summaries/classifier.safetensors"
+CLASSIFIER = network_files(SUMMARIES["model"], TRAINED_CLASSIFIER)
+if workflow.is_main_process and not SOURCES[SUMMARIES["corpus"]["name"]].key_points:
+    logger.info(
+        f"summaries.corpus: {SUMMARIES['corpus']['name']} has no key points: of the tables, "
+        "results/summaries/table1.csv will say that it needs them, and all others are made"
+    )
 
 
 rule render_aviary:
@@ -103,7 +109,7 @@ rule train_classifier:
         val="data/summaries/images/val.h5",
         weights=[SUMMARIES["network"]["weights"]] if SUMMARIES["network"]["weights"] else [],
     output:
-        network="models/summaries/classifier.safetensors",
+        network=TRAINED_CLASSIFIER,
         metrics="results/summaries/training.json",
         history="results/summaries/training.csv",
     log:
@@ -129,6 +135,7 @@ rule read_activations:
     input:
         crops="data/summaries/images/{split}.h5",
         weights=CLASSIFIER,
+        classes=[SUMMARIES["model"]["classes"]] if SUMMARIES["model"].get("classes") else [],
     output:
         activations="data/summaries/activations/{split}.h5",
     log:
@@ -329,7 +336,7 @@ rule draw_summaries:
 rule score_faithfulness:
     input:
         **STUDY,
-        world=expand("data/aviary/{table}.csv", table=AVIARY_TABLES),
+        world=drawn_world,
     output:
         faithfulness=report(
             "results/summaries/faithfulness.csv",

@@ -100,6 +100,7 @@ rule score_word_captions:
     input:
         corpus=[f"{WORD_DATA}/corpus/clips.csv", f"{WORD_DATA}/corpus/captions.csv"],
         captions="results/grounding/captions.jsonl",
+        metrics="results/grounding/words.json",
     output:
         table=report(
             "results/grounding/captions.csv",

@@ -10,5 +10,6 @@ with rule(snakemake) as settings:
         snakemake.output.table,
         name=settings["corpus"]["name"],
         current=settings["lambda"],
+        histories=snakemake.input.histories,
         **settings["evaluation"],
     )

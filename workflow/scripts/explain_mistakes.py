@@ -6,6 +6,7 @@ with rule(snakemake) as settings:
         dict(snakemake.output.items()),
         weights=next(iter(snakemake.input.weights), None),
         model=settings["model"],
+        classes=next(iter(snakemake.input.classes), None),
         crops=next(iter(snakemake.input.crops), None),
         counts=list(snakemake.input.counts),
         threshold=settings["threshold"],

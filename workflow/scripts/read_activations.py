@@ -4,7 +4,11 @@ from seewhy.summaries.activations import read_activations
 
 with rule(snakemake) as settings:
     model = settings["model"]
-    opened = open_model(snakemake.input.weights, model)
+    opened = open_model(
+        next(iter(snakemake.input.weights), None),
+        model,
+        classes=next(iter(snakemake.input.classes), None),
+    )
     read_activations(
         opened.network,
         snakemake.input.crops,

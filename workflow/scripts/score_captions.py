@@ -9,6 +9,7 @@ with rule(snakemake) as settings:
         snakemake.input.captions,
         snakemake.output.table,
         snakemake.output.scores,
+        histories=snakemake.input.histories,
         name=settings["corpus"]["name"],
         **settings["evaluation"],
     )

@@ -8,5 +8,6 @@ with rule(snakemake) as settings:
         [tuple(key) for key in settings["dissections"]],
         last=settings["last"],
         threshold=settings["threshold"],
+        titles=settings["titles"],
         evaluation=settings["evaluation"],
     )

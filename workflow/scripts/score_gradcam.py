@@ -14,6 +14,7 @@ with rule(snakemake) as settings:
         train=snakemake.input.train,
         test=snakemake.input.frames,
         steps=settings["steps"],
+        metrics=snakemake.input.metrics,
         name=settings["corpus"]["name"],
         **settings["evaluation"],
     )

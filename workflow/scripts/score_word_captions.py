@@ -8,6 +8,7 @@ with rule(snakemake) as settings:
         Path(snakemake.input.corpus[0]).parent,
         snakemake.input.captions,
         snakemake.output.table,
+        metrics=snakemake.input.metrics,
         name=settings["corpus"],
         **settings["evaluation"],
     )

@@ -15,6 +15,7 @@ with rule(snakemake) as settings:
         ),
         count=backbone["stills"],
         epochs=backbone["epochs"],
+        least_steps=backbone["least_steps"],
         seed=backbone["seed"],
         resume=settings["resume"],
     )

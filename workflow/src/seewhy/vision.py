@@ -58,3 +58,17 @@ def check_weights(name: str, weights: str | Path | None) -> str:
     if not Path(weights).is_file():
         raise InputError(f"backbone.weights: no file {weights}; {remedy}")
     return str(weights)
+
+
+def check_frame_size(name: str, size: int) -> None:
+    """Refuse frames of another size than a backbone reads: they would be resized once more.
+
+    Raises:
+        InputError: an unknown name, or another size.
+    """
+    reads = about_backbone(name).input_size
+    if size != reads:
+        raise InputError(
+            f"params.yaml: frames.size: {size}, but the backbone {name} reads {reads} pixels; set "
+            f"frames.size to {reads}"
+        )

@@ -92,7 +92,7 @@ def load_backbone(
 
     Args:
         name: ``slim_inception`` or ``googlenet``.
-        weights: its file (``.safetensors``, or ``.pth`` with tensors only), or ``random``, for
+        weights: its file (see `seewhy.backbones.weights.read_weights`), or ``random``, for
             tries: such features mean nothing, and a warning says so.
         sha256: the first digits (at least eight) of the file's SHA-256. None: not checked for
             ``slim_inception``; for ``googlenet`` that of the file that torchvision publishes.
@@ -154,7 +154,7 @@ def _slim_inception(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
 def _googlenet(path: Path, sha256: str | None) -> tuple[nn.Module, str]:
     check_weights("googlenet", path)
     digest = check_hash(path, about_backbone("googlenet").sha256 if sha256 is None else sha256)
-    tensors, _ = read_weights(path)
     network = googlenet.GoogLeNet()
+    tensors, _ = read_weights(path, names=network.layers.state_dict())
     load_into(network.layers, googlenet.without_auxiliary(tensors), path, "googlenet")
     return network, digest

@@ -13,6 +13,7 @@ someone faces are targets.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import math
@@ -34,6 +35,8 @@ from seewhy.files import whole_file, write_json
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import as_metrics, never_fell, sound
+from seewhy.training_steps import passes_an_epoch
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ def train_backbone(
     count: int = 10_000,
     held_out: int = 1_000,
     epochs: int = 4,
+    least_steps: int = 1,
     batch: int = 64,
     learning_rate: float = 3e-3,
     weight_decay: float = 0.05,
@@ -80,7 +84,9 @@ def train_backbone(
             apply), which are brought to mean 0 and spread 1 by those of the training stills.
         count: stills to train on. They are kept in memory, 12 kB each at 64 px.
         held_out: stills to test on, drawn with the next seed.
-        epochs: passes over the stills.
+        epochs: passes over the stills; of at least `least_steps` steps each, where need be by more
+            passes (`seewhy.training_steps`).
+        least_steps: of an epoch.
         batch: stills a step.
         learning_rate: the highest; it rises to it and falls to 0 along a cosine.
         weight_decay: of AdamW.
@@ -101,6 +107,10 @@ def train_backbone(
         "learning_rate": learning_rate, "weight_decay": weight_decay, "seed": seed,
     }  # fmt: skip
     _check(settings)
+    passes = passes_an_epoch(count, batch, least_steps)
+    if passes > 1:
+        settings["passes"] = passes  # an epoch
+        log.info("%s: an epoch is %d passes over the %d stills", output, passes, count)
     on = choose_device(device)
     settings["precision"] = choose_precision(precision, on, training=True)
     log.info("drawing %d stills to train on and %d held out", count, held_out)
@@ -116,7 +126,7 @@ def train_backbone(
         unfinished = Unfinished(output, resume, made_from, network=network, optimiser=optimiser)
         lines = unfinished.take_up().get("history", [])
         first = len(lines)
-        a_epoch = math.ceil(count / batch)
+        a_epoch = passes * math.ceil(count / batch)
         bar = progress(
             what="backbone", total=epochs * a_epoch, unit="step", initial=first * a_epoch
         )
@@ -151,7 +161,13 @@ def train_backbone(
         )
     with whole_file(history) as temporary:
         pd.DataFrame(lines).to_csv(temporary, index=False, float_format=number_format("%.6g"))
-    write_json(metrics, {"scores": scores, "held_out_loss": test_loss, "settings": settings})
+    told = never_fell([line["train_loss"] for line in lines])
+    remarks = [told] if told else []
+    sound(log, output, remarks)
+    write_json(
+        metrics,
+        {"scores": scores, "held_out_loss": test_loss, "settings": settings} | as_metrics(remarks),
+    )
     unfinished.discard()
 
 
@@ -176,8 +192,11 @@ def _train_epoch(
     torch.manual_seed(seed)  # of the dropout
     network.train()
     total = 0.0
-    step, steps = epoch * math.ceil(count / batch), settings["epochs"] * math.ceil(count / batch)
-    for chosen in torch.randperm(count, generator=generator).split(batch):
+    passes = settings.get("passes", 1)
+    a_epoch = passes * math.ceil(count / batch)
+    step, steps = epoch * a_epoch, settings["epochs"] * a_epoch
+    order = [torch.randperm(count, generator=generator) for _ in range(passes)]
+    for chosen in itertools.chain.from_iterable(one.split(batch) for one in order):
         for group in optimiser.param_groups:
             group["lr"] = settings["learning_rate"] * _schedule(step / steps)
         rows = chosen.numpy()
@@ -195,7 +214,7 @@ def _train_epoch(
         optimiser.step()
         step += 1
         update()
-    return total / count
+    return total / (passes * count)
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:

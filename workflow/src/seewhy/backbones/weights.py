@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import safetensors
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from seewhy.backbones.published import fit_names, load_checkpoint
 from seewhy.checkpoint_metadata import check_finite_weights
 from seewhy.errors import InputError
 from seewhy.files import sha256 as sha256_of
@@ -19,32 +21,51 @@ from seewhy.json_files import parse_json
 from seewhy.readable import check_readable
 
 
-def read_weights(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a ``.safetensors`` or ``.pth`` file, and what its metadata say of it.
+def read_weights(
+    path: str | Path, *, names: Collection[str] = ()
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors of a file of weights, and what its metadata say of it.
+
+    Args:
+        path: ``.safetensors``, or a checkpoint of ``torch.save`` as it was published (``.pth``,
+            ``.pt``, ``.pth.tar``, …; see `seewhy.backbones.published`); its content decides.
+        names: of the network's own tensors, without which names stay as they are in the file.
 
     Raises:
-        InputError: not there, or neither of the two (cut short, or a pickle with other things in
-        it).
+        InputError: not there, neither of the two, cut short, a pickle that would run code, or
+            without one state dict.
     """
     path = Path(path)
     check_readable(path, missing="no weights: name their file")
+    about: Any = {}
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             with safetensors.safe_open(path, "pt") as file:
                 about = parse_json(
                     (file.metadata() or {}).get("seewhy", "{}"), path, remedy="get it again"
                 )
-            return load_file(path), about if isinstance(about, dict) else {}
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = load_file(path)
+        else:
+            tensors = load_checkpoint(path)
+    except InputError:
+        raise
     except Exception as error:  # the unpickler trips over junk with errors of any kind
+        runs = re.search(r"GLOBAL (\S+)", str(error))
         reason = (str(error).split("\n")[0] or type(error).__name__)[:120]
+        reason = f"it names {runs[1]}, which would run" if runs else reason
         raise InputError(
-            f"{path}: not a whole file of weights ({reason}); expected .safetensors, or .pth with "
-            "tensors only"
+            f"{path}: not a whole file of weights ({reason}); expected .safetensors, or a "
+            "checkpoint of torch.save with tensors and nothing that runs"
         ) from error
-    if not isinstance(tensors, dict) or not all(isinstance(v, Tensor) for v in tensors.values()):
-        raise InputError(f"{path}: is no state dict (names to tensors); save model.state_dict()")
-    return tensors, {}
+    return fit_names(tensors, names, path), about if isinstance(about, dict) else {}
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By name, or by how the file begins: the length of a JSON object, and the object."""
+    with open(path, "rb") as file:
+        head = file.read(9)
+    length = int.from_bytes(head[:8], "little")
+    return path.suffix == ".safetensors" or (head[8:] == b"{" and length < path.stat().st_size)
 
 
 def check_hash(path: str | Path, expected: str | None) -> str:

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from seewhy.captioning.checkpoint import load_for, save_captioner
+from seewhy.captioning.corrections import read_corrections
 from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.decode import Caption
 from seewhy.captioning.model import Encoder
@@ -41,7 +42,6 @@ from seewhy.table_numbers import number_format
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors, vectors_of
-from seewhy.yaml_files import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -244,7 +244,11 @@ def correct_cases(
     refiner, file = opened.refiner, opened.files[split]
     everything = opened.clips(split, range(len(file.clips)))
     topics = list(opened.vectors.columns)
-    has = vectors_of(opened.vectors, file.clips, split=split) > 0
+    # What is not described has no topics that one could know: it is not counted by them.
+    described = np.isin(file.clips, opened.vectors.index)
+    has = np.zeros((len(file.clips), len(topics)), bool)
+    known = [clip for clip, one in zip(file.clips, described, strict=True) if one]
+    has[described] = vectors_of(opened.vectors, known, split=split) > 0
     doses = _doses_of(control_for) if control else None
     original = refiner.captioner.encoder
     V = original(*everything)
@@ -295,7 +299,7 @@ def correct_cases(
         own = has[:, case.topic]
         named = [(says(one, case.words), says(two, case.words))
                  for one, two in zip(whole, now, strict=True)]  # fmt: skip
-        lacking = [other for other in others if not own[other]]
+        lacking = [other for other in others if described[other] and not own[other]]
         having = [other for other in others if own[other] and named[other][0]]
         missing = [other for other in others if own[other] and not named[other][0]]
         records.append(
@@ -382,40 +386,6 @@ def _doses_of(path: str | Path) -> dict[str, dict[str, float | None]]:
         "cases": {case["clip"]: case["dose"] for case in record["cases"]},
         "in_turn": record["in_turn"]["doses"],
     }
-
-
-def read_corrections(path: str | Path) -> list[tuple[str, list[str]]]:
-    """A person's corrections: clips, and for each the topics that its caption misses.
-
-    The file is a list of ``{clip: …, topics: [name or word, …]}``; an empty list corrects nothing.
-
-    Raises:
-        InputError: not such a file, a clip twice, or nothing named.
-    """
-    form = "a list of entries such as {clip: test00012, topics: [dancing]}"
-    try:
-        entries = read_yaml(path, as_text=True)  # 00012 stays as it is
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; write {form}") from error
-    if not entries and entries != []:
-        raise InputError(f"{path}: is empty; write {form}, or [] for no correction")
-    if not isinstance(entries, list):
-        raise InputError(f"{path}: is not {form}")
-    corrections: dict[str, list[str]] = {}
-    for number, entry in enumerate(entries, 1):
-        where = f"{path}: entry {number}"
-        formed = isinstance(entry, dict) and set(entry) == {"clip", "topics"}
-        if not formed or not isinstance(entry["clip"], str) or not entry["clip"]:
-            raise InputError(f"{where}: is not of the form {{clip: test00012, topics: [dancing]}}")
-        clip, topics = entry["clip"], entry["topics"]
-        topics = [topics] if isinstance(topics, str) else topics
-        named = isinstance(topics, list) and all(isinstance(one, str) and one for one in topics)
-        if not named or not topics:
-            raise InputError(f"{where} ({clip}): names no topic; say what its caption misses")
-        if clip in corrections:
-            raise InputError(f"{where} ({clip}): is there twice; put all its topics in one entry")
-        corrections[clip] = topics
-    return list(corrections.items())
 
 
 def refine_captioner(

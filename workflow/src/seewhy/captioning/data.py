@@ -5,7 +5,8 @@ Features stay on disk and are read a batch at a time; captions, a hundredth of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,6 +47,17 @@ class FeatureFile:
         if not self.clips or len(self.row) < len(self.clips):
             wrong = "holds a clip twice" if self.clips else "holds no clip"
             raise InputError(f"{path}: {wrong}; {make_again(path)}")
+        self._stored = np.arange(len(self.clips))  # rows of the file
+
+    def only(self, clips: Collection[str]) -> FeatureFile:
+        """The same without those clips that are not among `clips`; rows are counted anew."""
+        own = copy.copy(self)
+        kept = [row for row, clip in enumerate(self.clips) if clip in clips]
+        own.clips = [self.clips[row] for row in kept]
+        own.lengths, own._stored = self.lengths[kept], self._stored[kept]
+        own.shape = (len(kept), *self.shape[1:])
+        own.row = {clip: row for row, clip in enumerate(own.clips)}
+        return own
 
     def sample(self, frames: int) -> list[Tensor]:
         """The real frames of clips evenly spaced in the file, [length, d] each.
@@ -58,7 +70,8 @@ class FeatureFile:
         with open_hdf5(self.path, needs=("features",)) as file:
             features = file["features"]
             found = [
-                features[row, : self.lengths[row]].astype(np.float32) for row in rows.astype(int)
+                features[self._stored[row], : self.lengths[row]].astype(np.float32)
+                for row in rows.astype(int)
             ]
         for row, own in zip(rows.astype(int), found, strict=True):
             check_finite(own, f"features of the clip {self.clips[row]}", self.path)
@@ -71,7 +84,7 @@ class FeatureFile:
             for rows in order:
                 block = np.empty((len(rows), *self.shape[1:]), dtype=np.float32)
                 for place, row in enumerate(rows):
-                    features.read_direct(block, np.s_[row], np.s_[place])
+                    features.read_direct(block, np.s_[self._stored[row]], np.s_[place])
                     what = f"features of the clip {self.clips[row]}"
                     check_finite(block[place], what, self.path)
                 yield torch.from_numpy(block), torch.from_numpy(self.lengths[list(rows)]).long()

@@ -14,18 +14,23 @@ from seewhy.captioning.predictions import model_and_seed, read_records
 from seewhy.corpora.canonical import read_table
 from seewhy.figures import COLOURS, HEAT, bare, figure
 from seewhy.files import open_hdf5, read_json
+from seewhy.training_remarks import history_remarks, in_one
 
 
 def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
     """Training and validation loss by epoch: a colour a model, a line a seed, a dot the best epoch.
+
+    A model that learnt nothing is named in red below.
 
     Args:
         histories: CSV files `<model>-seed<seed>.csv`, from `train_captioner`.
         output: PNG.
     """
     tables: dict[str, dict[int, pd.DataFrame]] = {}
+    remarks: dict[str, list[str]] = {}
     for path in map(Path, histories):
         model, seed = model_and_seed(path)
+        remarks[f"LSTM-{model}, seed {seed}"] = history_remarks(path)
         tables.setdefault(model, {})[seed] = pd.read_csv(path)
     with figure(output, width=9, height=3.6) as drawn:
         left, right = drawn.subplots(1, 2)
@@ -45,6 +50,10 @@ def draw_training(histories: Sequence[str | Path], output: str | Path) -> None:
         )
         right.set_ylim(bottom=0)
         right.legend()
+        told = in_one(remarks)
+        if told:
+            text = textwrap.shorten(f"WARNING: {told}", 600)
+            drawn.text(0.02, -0.02, textwrap.fill(text, 130), color="red", va="top", fontsize=8)
 
 
 def draw_lambda(table_path: str | Path, output: str | Path) -> None:

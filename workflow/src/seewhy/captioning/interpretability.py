@@ -32,6 +32,7 @@ from seewhy.captioning.sparse import fit_sparse_autoencoder
 from seewhy.corpora.canonical import SPLITS
 from seewhy.errors import InputError
 from seewhy.files import read_json, whole_file, write_json
+from seewhy.scaled_defaults import least_clips_of_a_topic
 from seewhy.scores.interpretability import (
     auc,
     completeness,
@@ -159,7 +160,7 @@ def read_neurons(
     variant: str,
     own: bool,
     seed: int,
-    least_clips: int,
+    least_clips: int | str,
     sparse: Mapping[str, Any],
 ) -> None:
     """Name the neurons of one captioner, and measure how well their names hold.
@@ -175,13 +176,15 @@ def read_neurons(
         variant: one of `VARIANTS`.
         own: whether the captioner was trained with an f.
         seed: of f, the rotation and the autoencoder.
-        least_clips: measured are topics that at least so many clips have, and lack.
+        least_clips: measured are topics that at least so many clips have, and lack; `auto`: see
+            `seewhy.scaled_defaults`.
         sparse: `codes` (for each neuron), `k` and `epochs` of the autoencoder.
 
     Raises:
         InputError: an unreadable file, features of another backbone, or no topic to measure.
     """
     captioner, files, names, s = open_splits(captioner_path, features, topics)
+    least_clips = least_clips_of_a_topic(least_clips, min(map(len, s.values())))
     means, extra = _means(captioner, files, variant, seed, sparse)
     read = {split: Read(means[split], s[split]) for split in SPLITS}
     f = fit_interpreter(*read["train"], *read["val"], hidden=captioner.shape.interpreter, seed=seed)
@@ -213,14 +216,20 @@ def open_splits(
 
     Returns:
         The captioner, for each split its features, the names of the topics, and for each split
-        the topic vectors in the order of its features, uint8 [c, t].
+        the topic vectors in the order of its features, uint8 [c, t]. Clips that nobody described
+        have no topics that one could know, and are left out.
 
     Raises:
-        InputError: an unreadable file, features of another backbone, or clips without topics.
+        InputError: an unreadable file, features of another backbone, or a split without a clip
+            that is described.
     """
     captioner, _, opened = load_for(captioner_path, *(features[split] for split in SPLITS))
     files = dict(zip(SPLITS, opened, strict=True))
     vectors = read_topic_vectors(topics)
+    files = {split: file.only(set(vectors.index)) for split, file in files.items()}
+    for split, file in files.items():
+        if not file.clips:
+            raise InputError(f"{topics}: no clip of split {split} has a description; add some")
     s = {
         split: torch.from_numpy(vectors_of(vectors, file.clips, split=split))
         for split, file in files.items()

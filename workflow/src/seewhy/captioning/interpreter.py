@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from seewhy.captioning.model import interpretive_loss, topic_perceptron
+from seewhy.training_steps import passes_an_epoch
 
+LEAST_STEPS = 20  # of an epoch
 EPOCHS, PATIENCE, BATCH, RATE, WEIGHT_DECAY = 300, 15, 64, 2e-3, 1e-4
 
 
@@ -47,11 +49,13 @@ def fit_interpreter(
             f.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY, foreach=True
         )
         best, best_loss, waited = copy.deepcopy(f), float("inf"), 0
+        passes = passes_an_epoch(len(means), BATCH, LEAST_STEPS)
         for _ in range(EPOCHS):
-            for rows in torch.randperm(len(means)).split(BATCH):
-                optimizer.zero_grad(set_to_none=True)
-                interpretive_loss(f, means[rows], s[rows]).backward()
-                optimizer.step()
+            for _ in range(passes):
+                for rows in torch.randperm(len(means)).split(BATCH):
+                    optimizer.zero_grad(set_to_none=True)
+                    interpretive_loss(f, means[rows], s[rows]).backward()
+                    optimizer.step()
             with torch.no_grad():
                 loss = interpretive_loss(f, val_means, val_s).item()
             if loss < best_loss:

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seewhy.device import check_network
+from seewhy.training_steps import passes_an_epoch
 
 BATCH, RATE = 512, 2e-3
+LEAST_STEPS = 50  # of an epoch
 
 
 class SparseAutoencoder(nn.Module):
@@ -77,6 +79,7 @@ def fit_sparse_autoencoder(
         with torch.no_grad():
             model.decoder.bias.copy_(mean / scale)
         optimizer = torch.optim.Adam(model.parameters(), lr=RATE, foreach=True)
+        epochs *= passes_an_epoch(len(frames), BATCH, LEAST_STEPS)
         steps, done = epochs * -(-len(frames) // BATCH), 0
         for _ in range(epochs):
             for rows in torch.randperm(len(frames)).split(BATCH):

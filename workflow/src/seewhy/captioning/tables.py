@@ -20,6 +20,7 @@ from seewhy.scores.meteor import Meteor
 from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 from seewhy.table_numbers import number_format
 from seewhy.text.tokens import tokenise
+from seewhy.training_remarks import all_alike, history_remarks, in_one, sound
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,16 @@ class Bootstrap:
         )
 
 
-def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
+def references_of(corpus: str | Path, split: str, *, least: int = 2) -> dict[str, list[str]]:
     """Reference captions of each clip of a split.
 
+    Args:
+        corpus: in canonical form.
+        split: whose.
+        least: clips that must have one; an interval needs two.
+
     Raises:
-        InputError: fewer than two clips of the split have one.
+        InputError: fewer clips of the split have one.
     """
     clips = read_table(corpus, "clips")
     captions = read_table(corpus, "captions")
@@ -83,7 +89,7 @@ def references_of(corpus: str | Path, split: str) -> dict[str, list[str]]:
             "against; add them to the corpus (corpus.json says where they are to be had)"
         )
     references = own.groupby("clip", sort=False)["text"].agg(list).to_dict()
-    if len(references) < 2:
+    if len(references) < least:
         raise InputError(
             f"{corpus}/captions.csv: only one {split} clip has captions, and an interval needs "
             f"two; put more clips into the {split} split"
@@ -130,6 +136,52 @@ def score_models(
     return scores, seeds, scorer
 
 
+def remarks_on_models(
+    captions: Sequence[str | Path],
+    histories: Sequence[str | Path],
+    references: Mapping[str, Sequence[str]],
+) -> dict[str, str]:
+    """What is odd about the models of a table, by their names; nothing of those that learnt.
+
+    Args:
+        captions: predictions, named `<model>-seed<seed>.<split>.jsonl`.
+        histories: `<model>-seed<seed>.csv`, from `train_captioner`; maybe none.
+        references: reference captions of the clips.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for path in map(Path, histories):
+        model, seed = model_and_seed(path)
+        found.setdefault(model, {}).setdefault(f"seed {seed}", []).extend(history_remarks(path))
+    for path in map(Path, captions):
+        model, seed = model_and_seed(path)
+        said = {clip: text for clip, text in read_predictions(path).items() if clip in references}
+        should = [" ".join(tokenise(references[clip][0])) for clip in said]
+        remark = all_alike(said.values(), references=should)
+        own = found.setdefault(model, {}).setdefault(f"seed {seed}", [])
+        own += [remark] if remark else []
+    return {model: told for model, seeds in found.items() if (told := in_one(seeds))}
+
+
+def add_remarks(
+    rows: Sequence[dict], remarks: Mapping[str, str], where: str | Path, *, floor: dict | None
+) -> None:
+    """Put remarks into the rows of models, and into the log.
+
+    Args:
+        rows: of models, with their label in `row`.
+        remarks: by that label.
+        where: the table, for the log.
+        floor: the row of the best constant caption, which a model should be above.
+    """
+    for row in rows:
+        told = [remarks[row["row"]]] if row["row"] in remarks else []
+        if floor is not None and row["BLEU-4"] <= floor["BLEU-4"]:
+            told.append("BLEU-4 is not above that of the best constant caption")
+        if told:
+            row["remark"] = "; ".join(told)
+            sound(log, where, [f"{row['row']}: {row['remark']}"])
+
+
 def tabulate_captions(
     corpus: str | Path,
     captions: Sequence[str | Path],
@@ -137,15 +189,17 @@ def tabulate_captions(
     scores_path: str | Path,
     *,
     name: str,
+    histories: Sequence[str | Path] = (),
     resamples: int,
     confidence: float,
     seed: int,
 ) -> None:
     """Write Table 2 and the scores of each clip.
 
-    The rows: each model as the mean over its seeds; the differences of LSTM-I from the others, seed
-    by seed; the best constant caption (the floor), one reference against the others (the ceiling,
-    which meets one reference less than the models do); and the paper's own rows on MSVD.
+    The rows: each model as the mean over its seeds; the differences of LSTM-I from the others,
+    seed by seed; the best constant caption (the floor), one reference against the others (the
+    ceiling, which meets one reference less than the models do); and the paper's own rows on MSVD. A
+    model that learnt nothing has a `remark`; where none has, there is no such column.
 
     Args:
         corpus: in canonical form.
@@ -154,6 +208,7 @@ def tabulate_captions(
             deviation between seeds.
         scores_path: CSV, a row a clip, model and seed.
         name: of the corpus.
+        histories: of the models' trainings, from `train_captioner`.
         resamples: bootstrap resamples of the clips.
         confidence: coverage of the intervals.
         seed: of the bootstrap.
@@ -167,7 +222,7 @@ def tabulate_captions(
         models, seeds, scorer = score_models(captions, references, meteor)
         clips = models["I"][0].clips
         constant = best_constant_caption(
-            references_of(corpus, "train"), references_of(corpus, "val")
+            references_of(corpus, "train", least=1), references_of(corpus, "val", least=1)
         )
         floor = scorer.score(dict.fromkeys(clips, constant))
         ceiling = []
@@ -179,12 +234,16 @@ def tabulate_captions(
     rows = []
     for model, own in models.items():
         rows.append(_row(f"LSTM-{model}", "model", name, own, bootstrap.of(own)))
+    lowest = _row(f"constant: {constant}", "floor", name, [floor], bootstrap.of([floor]))
+    remarks = remarks_on_models(captions, histories, references)
+    remarks = {f"LSTM-{model}": told for model, told in remarks.items()}
+    add_remarks(rows, remarks, table_path, floor=lowest)
     for model, own in models.items():
         if model != "I":
             rows.append(
                 _difference(f"LSTM-I minus LSTM-{model}", name, models["I"], own, bootstrap)
             )
-    rows.append(_row(f"constant: {constant}", "floor", name, [floor], bootstrap.of([floor])))
+    rows.append(lowest)
     if ceiling:
         label = "one reference against the others"
         rows.append(_row(label, "ceiling", name, ceiling, bootstrap.of(ceiling)))
@@ -216,6 +275,7 @@ def tabulate_lambda(
     *,
     name: str,
     current: float,
+    histories: Sequence[str | Path] = (),
     resamples: int,
     confidence: float,
     seed: int,
@@ -234,6 +294,7 @@ def tabulate_lambda(
         table_path: CSV.
         name: of the corpus.
         current: the lambda in use, for the log.
+        histories: of the trainings, as for `tabulate_captions`.
         resamples: as for `tabulate_captions`, with `confidence` and `seed`.
         confidence: coverage of the intervals.
         seed: of the bootstrap.
@@ -255,6 +316,11 @@ def tabulate_lambda(
         behind = bootstrap.difference(scores[best["lambda"]], scores[row["lambda"]])["BLEU-4"]
         row |= {"behind": behind.value, "behind low": behind.low, "behind high": behind.high}
     chosen = max(row["lambda"] for row in rows if row["behind low"] <= 0)
+    remarks = remarks_on_models(captions, histories, references)
+    for row in rows:
+        row["row"] = f"lambda-{row['lambda']:g}"
+    add_remarks(rows, {f"lambda-{float(m.removeprefix('lambda-')):g}": told
+                       for m, told in remarks.items()}, table_path, floor=None)  # fmt: skip
     for row in rows:
         row["row"] = "chosen" if row["lambda"] == chosen else ""
     write_rows(table_path, rows, first=["lambda", "behind", "behind low", "behind high"])
@@ -272,6 +338,7 @@ def write_rows(path: str | Path, rows: Sequence[dict], *, first: Sequence[str] =
     columns = [*first, "row", "kind", "corpus", "seeds", "clips"]
     for score in SCORES:
         columns += [score, f"{score} low", f"{score} high", f"{score} seed sd"]
+    columns.append("remark")
     table = pd.DataFrame(rows, columns=columns).dropna(axis="columns", how="all")
     for count in ("seeds", "clips"):
         table[count] = table[count].astype("Int64")

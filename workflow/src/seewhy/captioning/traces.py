@@ -24,6 +24,7 @@ from seewhy.captioning.interpreter import fit_interpreter
 from seewhy.captioning.reading import prefer
 from seewhy.corpora.canonical import SPLITS
 from seewhy.files import create_hdf5, whole_file
+from seewhy.scaled_defaults import least_clips_of_a_topic
 
 
 def trace_neurons(
@@ -33,7 +34,7 @@ def trace_neurons(
     output: str | Path,
     *,
     seed: int,
-    least_clips: int,
+    least_clips: int | str,
 ) -> None:
     """Write the activations of one captioner's neurons on the test clips.
 
@@ -59,6 +60,7 @@ def trace_neurons(
         InputError: an unreadable file, features of another backbone, or no topic to measure.
     """
     captioner, files, names, s = open_splits(captioner_path, features, topics)
+    least_clips = least_clips_of_a_topic(least_clips, min(map(len, s.values())))
     read = {split: Read(encode_means(captioner, files[split]), s[split]) for split in SPLITS}
     try:
         measured = measurable(s["train"], s["test"], least_clips)

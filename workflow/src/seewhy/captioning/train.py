@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ from seewhy.resume import Unfinished
 from seewhy.table_numbers import number_format
 from seewhy.text.tokens import Vocabulary
 from seewhy.text.vectors import read_topic_vectors, vectors_of
+from seewhy.training_remarks import history_remarks, sound
+from seewhy.training_steps import passes_an_epoch
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ class TrainingPlan:
     """How a captioner is trained; the settings of `params.yaml`, section captioner, by their names.
 
     `lambda_` is the weight of eq. 8 in eq. 2. A batch is `clips_per_batch` clips with
-    `captions_per_clip` captions each; an epoch passes each clip once.
+    `captions_per_clip` captions each; an epoch passes each clip once, or, where that makes fewer
+    than `least_steps` steps, as often as it takes (`seewhy.training_steps`).
 
     An epoch gains if the validation loss falls below its lowest so far by at least the share
     `least_gain` of it. After the first epoch that does not, the learning rate is multiplied by
@@ -74,6 +78,7 @@ class TrainingPlan:
     least_gain: float
     anneal: float
     validation_captions: int
+    least_steps: int = 1
 
     def next_epoch(self, validation: Sequence[float]) -> float | None:
         """What to multiply the learning rate by in the next epoch; None to stop.
@@ -181,6 +186,10 @@ def train_captioner(
     made_from = [repr(plan), repr(captioner.shape), seed, where.type, vocabulary.words]
     made_from += [input_stamp(train_features), input_stamp(val_features), numbers.hexdigest()]
     unfinished = Unfinished(output, resume, made_from, captioner=captioner, optimizer=optimizer)
+    told = sum(len(own) > 0 for own in train_captions.of_clip)
+    passes = passes_an_epoch(told, plan.clips_per_batch, plan.least_steps)
+    if passes > 1:
+        log.info("%s: an epoch is %d passes over the %d train clips", output, passes, told)
     state = unfinished.take_up()
     rows, best = state.get("history", []), state.get("best", {})
 
@@ -192,13 +201,16 @@ def train_captioner(
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate * rate
             torch.manual_seed(hash_seed(seed, epoch))  # dropout of this epoch
-            batches = epoch_batches(
-                train,
-                train_captions,
-                clips=plan.clips_per_batch,
-                captions_per_clip=plan.captions_per_clip,
-                seed=seed,
-                epoch=epoch,
+            batches = itertools.chain.from_iterable(
+                epoch_batches(
+                    train,
+                    train_captions,
+                    clips=plan.clips_per_batch,
+                    captions_per_clip=plan.captions_per_clip,
+                    seed=seed,
+                    epoch=one,
+                )
+                for one in range(passes * epoch, passes * (epoch + 1))
             )
             row = _train_epoch(captioner, optimizer, batches, s, plan, where, epoch)
             row["validation"] = validation_loss(
@@ -239,6 +251,7 @@ def train_captioner(
         _lowest(rows)["epoch"],
         len(rows),
     )
+    sound(log, output, history_remarks(history))
 
 
 def _lowest(history: Sequence[dict[str, float]]) -> dict[str, float]:

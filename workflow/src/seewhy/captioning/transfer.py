@@ -50,6 +50,7 @@ from seewhy.device import choose_device
 from seewhy.errors import InputError
 from seewhy.files import whole_file
 from seewhy.memory import check_memory
+from seewhy.training_steps import passes_an_epoch
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Recipe:
     batch: int = 32
     epochs: int = 200
     patience: int = 20
+    least_steps: int = 3  # of an epoch, `seewhy.training_steps`
 
 
 # Of the rates 0.001, 0.003, 0.01, weight decays 0.0001, 0.1, 1, 3, 10 and dropouts 0, 0.5, this has
@@ -201,13 +203,15 @@ def fit_network(network: nn.Module, train: Split, val: Split, recipe: Recipe) ->
         network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, foreach=True
     )
     best, lowest, waited = {}, float("inf"), 0
+    passes = passes_an_epoch(len(train.actions), recipe.batch, recipe.least_steps)
     for _ in range(recipe.epochs):
         network.train()
-        for rows in torch.randperm(len(train.actions)).split(recipe.batch):
-            batch = train.of(rows.to(train.actions.device))
-            optimizer.zero_grad(set_to_none=True)
-            F.cross_entropy(network(*batch.given), batch.actions).backward()
-            optimizer.step()
+        for _ in range(passes):
+            for rows in torch.randperm(len(train.actions)).split(recipe.batch):
+                batch = train.of(rows.to(train.actions.device))
+                optimizer.zero_grad(set_to_none=True)
+                F.cross_entropy(network(*batch.given), batch.actions).backward()
+                optimizer.step()
         loss = F.cross_entropy(logits_of(network, val), val.actions).item()
         if loss < lowest:
             best, lowest, waited = copy.deepcopy(network.state_dict()), loss, 0

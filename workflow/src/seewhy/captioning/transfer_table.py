@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from seewhy.files import whole_file
 from seewhy.readable import make_again
 from seewhy.scores.seeds import DIFFERENCE_OF_SHARES, SHARE, over_seeds
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import all_alike, in_one, sound
+
+log = logging.getLogger(__name__)
 
 REFERENCE = "I"
 COLUMNS = ("labels", "clip", "label", "predicted")
@@ -36,7 +40,8 @@ def tabulate_transfer(
 
     The floor says of every test clip the action that most train clips show. Intervals are
     Student's, over the training seeds (which also draw the labelled clips); the test clips are
-    taken as they are.
+    taken as they are. A model that names one action of nearly all clips has a `remark`; where none
+    does, there is no such column.
 
     Args:
         predictions: CSV files of `transfer_actions`, ``<model>-seed<seed>.csv``.
@@ -66,12 +71,18 @@ def tabulate_transfer(
         about = {"labels": number, "corpus": name, "clips": len(truth[number])}
         about["actions"] = known["action"].nunique()
         accuracy: dict[str, dict[int, float]] = {model: {} for model in models}
+        alike: dict[str, dict[str, list[str]]] = {model: {} for model in models}
         for (model, seed), table in read.items():
             own = table.loc[number]
             accuracy[model][seed] = float((own["predicted"] == own["label"]).mean())
+            remark = all_alike(own["predicted"], references=own["label"])
+            alike[model][f"seed {seed}"] = [remark] if remark else []
         for model, by_seed in accuracy.items():
             kind = "reference" if model == LINEAR else "model"
             rows.append(about | _row(_name(model), kind, list(by_seed.values()), confidence))
+            if remark := in_one(alike[model]):
+                rows[-1]["remark"] = remark
+                sound(log, table_path, [f"{_name(model)}, {number} labels: {remark}"])
         floor = float((truth[number] == commonest).mean())
         rows.append(about | {"row": f"constant: {commonest}", "kind": "floor", "accuracy": floor})
         for model, by_seed in accuracy.items():
@@ -84,7 +95,8 @@ def tabulate_transfer(
     rows += [about | {"row": row, "accuracy": value} for row, value in PUBLISHED.items()]
     first = ["labels", "row", "kind", "corpus", "seeds", "clips", "actions", "accuracy"]
     table = pd.DataFrame(rows)
-    table = table[[*first, *table.columns.drop(first)]].astype({"seeds": "Int64"})
+    last = [column for column in ["remark"] if column in table]
+    table = table[[*first, *table.columns.drop([*first, *last]), *last]].astype({"seeds": "Int64"})
     with whole_file(table_path) as temporary:
         table.to_csv(temporary, index=False, float_format=number_format("%.4f"))
 

@@ -49,15 +49,15 @@ Boxes = Iterator[tuple[str, Mapping[str, Any]]]
 
 
 def read(
-    source: Path, *, classes: int, val_share: float, seed: int
+    source: Path, *, val_share: float, seed: int, classes: int = CLASSES
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     """Read the lists, the captions, boxes and parts, and look which images are there.
 
     Args:
         source: the folder that holds `CUB_200_2011` and `text_c10`.
-        classes: 200, or fewer for the first of them alone.
         val_share: share of each class's train images that is kept for validation.
         seed: of that choice.
+        classes: 200, or fewer for the first of them alone.
 
     Raises:
         InputError: a setting out of range, a malformed list, an image that a list lacks.

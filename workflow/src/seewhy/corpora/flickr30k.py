@@ -8,6 +8,9 @@ Its layout, below the source folder::
     train.txt val.txt test.txt  image numbers, a line each: 29,783, 1,000 and 1,000
     UNRELATED_CAPTIONS          image and number of captions that describe something else
 
+Each may lie in another folder below the source, and the images in any (``flickr30k_images``,
+``images``): they are found by their names (`seewhy.corpora.layout`).
+
 An image is a clip of one frame, frame 0. The mark ``[/EN#<chain>/<type>/<type>… words]`` ties words
 to a coreference chain: whatever mentions one thing, in any of the five captions, has one number.
 Captions lose the marks; phrases keep the words' places among the tokens of
@@ -42,7 +45,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from seewhy.corpora.sources import SOURCES
+from seewhy.corpora.layout import Tree, locate
+from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES
 from seewhy.corpora.truth import SURROUNDINGS
 from seewhy.errors import InputError
 from seewhy.number_text import whole_number
@@ -84,12 +88,19 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     Raises:
         InputError: an image in two lists, a missing or malformed sentence or annotation file.
     """
-    split_of = _splits(source)
-    unrelated = _unrelated(source / "UNRELATED_CAPTIONS")
-    images = source / SOURCES["flickr30k"].videos
+    tree = Tree(source)
+    split_of = _splits(tree)
+    unrelated = _unrelated(tree.find("UNRELATED_CAPTIONS"))
+    found = locate(
+        tree,
+        {image: f"flickr30k-images/{image}.jpg" for image in split_of},
+        endings=IMAGE_EXTENSIONS,
+        what="images",
+        remedy=WHERE,
+    )
+    said_in, boxed_in = (_folder(tree, name) for name in ("Sentences", "Annotations"))
     clips = pd.DataFrame(
-        {"clip": image, "split": split, "video": str(images / f"{image}.jpg")}
-        for image, split in split_of.items()
+        {"clip": image, "split": split, "video": found[image]} for image, split in split_of.items()
     )
     captions: list[tuple[str, str, str, bool]] = []
     instances: list[tuple[str, int, str, str]] = []
@@ -97,8 +108,8 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
     boxes: dict[str, np.ndarray] = {}
     without, empty, odd, silent = 0, [], [], []
     for image in progress(split_of, what="Reading annotations", unit="image"):
-        sentences = _sentences(source / "Sentences" / f"{image}.txt")
-        chains = _chains(source / "Annotations" / f"{image}.xml")
+        sentences = _sentences(said_in / f"{image}.txt")
+        chains = _chains(boxed_in / f"{image}.xml")
         numbers: dict[int, int] = {}
         for place, (text, marked) in enumerate(sentences):
             if not tokenise(text):
@@ -124,7 +135,7 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
             [(numbers[c], *box) for c in numbers for box in chains.boxes.get(c, [])], np.float32
         ).reshape(-1, 5)
         without += sum(chain not in chains.boxes for chain in numbers)
-    remarks = _remarks(clips, images)
+    remarks = [*_remarks(clips), *found.remarks]
     if odd:
         remarks.append(
             f"{len(odd)} images have more or fewer than {CAPTIONS} captions (the first: {odd[0]})"
@@ -147,11 +158,17 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any], Boxes]:
         "instances": pd.DataFrame(instances, columns=["clip", "instance", "class", "role"]),
         "phrases": pd.DataFrame(phrases, columns=["caption", "first", "last", "kind", "refers_to"]),
     }
-    present = sum(Path(path).exists() for path in clips["video"])
-    return tables, {"remarks": remarks, "remedy": WHERE, "videos": present}, _rows(boxes)
+    return tables, {"remarks": remarks, "remedy": WHERE, "videos": found.present}, _rows(boxes)
 
 
-def _remarks(clips: pd.DataFrame, images: Path) -> list[str]:
+def _folder(tree: Tree, name: str) -> Path:
+    ways = tree.folders.get(name)
+    if not ways:
+        raise InputError(f"{tree.folder}: no folder {name} here or below; {WHERE}")
+    return tree.folder / ways[0]
+
+
+def _remarks(clips: pd.DataFrame) -> list[str]:
     remarks = []
     for split, expected in COUNTS.items():
         count = int((clips["split"] == split).sum())
@@ -160,19 +177,15 @@ def _remarks(clips: pd.DataFrame, images: Path) -> list[str]:
                 f"{count} {split} images, where Flickr30k Entities has {expected}: results are not "
                 "those of the whole data set"
             )
-    absent = [path for path in clips["video"] if not Path(path).exists()]
-    if absent:
-        remarks.append(
-            f"{len(absent)} of {len(clips)} images are not in {images} (the first: "
-            f"{Path(absent[0]).name}); {WHERE}"
-        )
     return remarks
 
 
-def _splits(source: Path) -> dict[str, str]:
+def _splits(tree: Tree) -> dict[str, str]:
     split_of: dict[str, str] = {}
     for split in COUNTS:
-        path = source / f"{split}.txt"
+        path = tree.find(f"{split}.txt")
+        if path is None:
+            raise InputError(f"{tree.folder}: no {split}.txt here or below; {WHERE}")
         for number, line in enumerate(read_lines(path, missing=WHERE), 1):
             image = line.strip()
             if not image:
@@ -193,9 +206,9 @@ def _splits(source: Path) -> dict[str, str]:
     return split_of
 
 
-def _unrelated(path: Path) -> set[tuple[str, int]]:
+def _unrelated(path: Path | None) -> set[tuple[str, int]]:
     """(image, number of the caption from 1) of captions that do not describe their image."""
-    if not path.exists():
+    if path is None:
         return set()
     found = set()
     for number, line in enumerate(read_lines(path), 1):

@@ -13,16 +13,14 @@ Without a column `split`, whole groups are dealt out at random by the settings `
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
-from seewhy.corpora.dealing import draw
+from seewhy.corpora.own import clip_name, deal_groups
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS, unlisted
 from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
@@ -55,7 +53,7 @@ def read(
         line = line_of(rows, rows["video"].isna().argmax())
         raise InputError(f"{path}: line {line}: no video; name it")
     rows["video"] = [os.path.normpath(video) for video in rows["video"]]
-    rows["clip"] = [_identifier(video) for video in rows["video"]]
+    rows["clip"] = [clip_name(video) for video in rows["video"]]
     if rows.groupby("clip")["video"].nunique().max() > 1:
         raise InputError(f"{path}: two videos differ only in / or other signs; rename one")
     check_captions(rows["caption"], path)
@@ -111,10 +109,6 @@ def read(
     }
 
 
-def _identifier(video: str) -> str:
-    return re.sub(r"[^\w.-]", "_", video)
-
-
 def _given_split(rows: pd.DataFrame, path: Path) -> pd.Series:
     bad = ~rows["split"].isin(SPLITS)
     if bad.any():
@@ -136,16 +130,10 @@ def _given_split(rows: pd.DataFrame, path: Path) -> pd.Series:
 
 def _dealt_split(groups: pd.Series, shares: dict[str, float], seed: int, path: Path) -> pd.Series:
     """Whole groups in an order drawn from their names and `seed`, cut by the shares."""
-    names = sorted(set(groups), key=lambda name: draw(seed, name))
-    if len(names) < len(SPLITS):
+    try:
+        return groups.map(deal_groups(groups, shares, seed))
+    except ValueError:
         raise InputError(
-            f"{path}: {len(names)} video(s) or groups cannot fill train, val and test; add some"
-        )
-    total = sum(shares.values())
-    held_out = {
-        name: max(1, math.floor(len(names) * shares[name] / total)) for name in ("val", "test")
-    }
-    kinds = ["val"] * held_out["val"] + ["test"] * held_out["test"]
-    kinds = kinds[: len(names) - 1]
-    kinds += ["train"] * (len(names) - len(kinds))
-    return groups.map(dict(zip(names, kinds, strict=True)))
+            f"{path}: {groups.nunique()} video(s) or groups cannot fill train, val and test; add "
+            "some"
+        ) from None

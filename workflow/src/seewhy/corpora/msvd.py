@@ -7,6 +7,12 @@ Its layout, below the source folder::
     AllVideoDescriptions.txt            instead of those: <youtube id>_<start>_<end> caption
     YouTubeClips/*.avi                  <youtube id>_<start>_<end>.avi, the clips, already cut
 
+Each file may lie in another folder below the source, and a clip be called vid<N> or have another
+ending (`seewhy.corpora.layout`). What is missing is said, and the rest is used: a clip of train or
+validation without a caption is left out, one of test is captioned only. ``MSR Video Description
+Corpus.csv`` (``video_corpus.csv``) is not read: it has captions in all languages, and those that
+the releases above left out.
+
 The split is that of Venugopalan et al. (NAACL 2015), which the paper follows: clips 1 to 1200
 train, 1201 to 1300 validation, 1301 to 1970 test. Captions alone are enough for Table 1.
 
@@ -23,13 +29,16 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.canonical import without_words
-from seewhy.corpora.sources import SOURCES
+from seewhy.corpora.layout import Tree, locate
+from seewhy.corpora.silent import without_silent
+from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 from seewhy.table_paths import path_inside
 from seewhy.text_files import read_lines, read_old_lines
 
 SPLITS = {"train": range(1, 1201), "val": range(1201, 1301), "test": range(1301, 1971)}
 WHERE = SOURCES["msvd"].where
+VIDEOS = "YouTubeClips"
 _NAMES = {"\t": "a tab", " ": "a space"}
 
 
@@ -37,42 +46,38 @@ def read(source: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Read the mapping and the captions, and look which videos are there.
 
     Raises:
-        InputError: no mapping or no captions, a malformed line, or clips missing from a caption
-            file that is there.
+        InputError: no mapping or no captions, or a malformed line.
     """
-    video_of = _mapping(source / "youtube_mapping.txt")
+    tree = Tree(source)
+    mapping = tree.find("youtube_mapping.txt")
+    if mapping is None:
+        raise InputError(f"{source}: no youtube_mapping.txt here or below; {WHERE}")
+    video_of = _mapping(mapping)
     split_of = {f"vid{n}": split for split, numbers in SPLITS.items() for n in numbers}
-    videos = source / SOURCES["msvd"].videos
+    for clip, video in video_of.items():
+        path_inside(source / VIDEOS, f"{video}.avi", where=f"youtube_mapping.txt: {clip}")
+    found = locate(
+        tree,
+        {clip: f"{VIDEOS}/{video_of[clip]}.avi" for clip in split_of},
+        endings=VIDEO_EXTENSIONS,
+        also={clip: clip for clip in split_of},
+        remedy=WHERE,
+        without="topics need none of them, everything else does; ",
+    )
     clips = pd.DataFrame(
         {
             "clip": clip,
             "split": split,
-            "video": str(
-                path_inside(videos, f"{video_of[clip]}.avi", where=f"youtube_mapping.txt: {clip}")
-            ),
+            "video": found[clip],
             "group": video_of[clip].rsplit("_", 2)[0],
         }
         for clip, split in split_of.items()
     )
-    remarks: list[str] = []
-    captions = _captions(source, video_of, split_of, remarks)
-    captioned = set(captions["clip"])
-    for split, numbers in SPLITS.items():
-        lacking = [f"vid{n}" for n in numbers if f"vid{n}" not in captioned]
-        if len(lacking) == len(numbers):
-            remarks.append(f"no captions of the {split} split; {WHERE}")
-        elif lacking:
-            raise InputError(
-                f"{source}: {len(lacking)} of the {len(numbers)} {split} clips have no caption "
-                f"({lacking[0]} is the first); the caption file is cut short: copy it again"
-            )
-    absent = [path for path in clips["video"] if not Path(path).exists()]
-    if absent:
-        remarks.append(
-            f"{len(absent)} of {len(clips)} videos are not in {videos} (the first: "
-            f"{Path(absent[0]).name}); topics need none of them, everything else does; {WHERE}"
-        )
-    about = {"remarks": remarks, "remedy": WHERE, "videos": len(clips) - len(absent)}
+    wordless: list[str] = []
+    captions = _captions(tree, video_of, split_of, wordless)
+    clips, remarks = without_silent(clips, captions, where=WHERE)
+    remarks += wordless + found.remarks
+    about = {"remarks": remarks, "remedy": WHERE, "videos": found.present}
     return {"clips": clips, "captions": captions}, about
 
 
@@ -101,19 +106,23 @@ def _mapping(path: Path) -> dict[str, str]:
 
 
 def _captions(
-    source: Path, video_of: dict[str, str], split_of: dict[str, str], remarks: list[str]
+    tree: Tree, video_of: dict[str, str], split_of: dict[str, str], remarks: list[str]
 ) -> pd.DataFrame:
     rows: list[tuple[str, str]] = []
-    everything = source / "AllVideoDescriptions.txt"
-    parts = [source / f"sents_{split}_lc_nopunc.txt" for split in SPLITS]
-    if any(path.exists() for path in parts):
-        for path in parts:
-            if path.exists():
-                rows += _pairs(path, "\t", {clip: clip for clip in split_of}, remarks)
-    elif everything.exists():
+    everything = tree.find("AllVideoDescriptions.txt")
+    names = [f"sents_{split}_lc_nopunc.txt" for split in SPLITS]
+    parts = [path for path in map(tree.find, names) if path is not None]
+    for path in parts:
+        rows += _pairs(path, "\t", {clip: clip for clip in split_of}, remarks)
+    if not parts and everything is not None:
         rows = _pairs(everything, " ", {video: clip for clip, video in video_of.items()}, remarks)
-    else:
-        raise InputError(f"{source}: neither {everything.name} nor {parts[0].name}; {WHERE}")
+    elif not parts:
+        pickled = tree.find("raw-captions.pkl", "raw-captions_mapped.pkl")
+        also = f" ({pickled} is a pickle, which could run code, and is not read)" if pickled else ""
+        raise InputError(
+            f"{tree.folder}: neither AllVideoDescriptions.txt nor {names[0]} here or below{also}; "
+            f"{WHERE}"
+        )
     table = without_words(pd.DataFrame(rows, columns=["clip", "text"]), remarks)
     table.insert(0, "caption", [f"{clip}.{n}" for clip, n in _numbered(table["clip"])])
     return table

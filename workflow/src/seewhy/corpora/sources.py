@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from seewhy.corpora.layout import Tree
 from seewhy.errors import InputError
 
 VIDEO_EXTENSIONS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -28,7 +29,16 @@ class Source(NamedTuple):
     one_of: tuple[
         str, ...
     ] = ()  # files or folders of which there must be at least one, and are read
+    anywhere: bool = False  # whether files and videos may lie further down (`Tree`)
+    key_points: bool = False  # whether it says where the parts of things are
 
+
+THUMOS14_ACTIONS = (
+    *("BaseballPitch", "BasketballDunk", "Billiards", "CleanAndJerk", "CliffDiving"),
+    *("CricketBowling", "CricketShot", "Diving", "FrisbeeCatch", "GolfSwing", "HammerThrow"),
+    *("HighJump", "JavelinThrow", "LongJump", "PoleVault", "Shotput", "SoccerPenalty"),
+    *("TennisSwing", "ThrowDiscus", "VolleyballSpiking"),
+)
 
 SOURCES = {
     "puppets": Source(
@@ -59,6 +69,7 @@ SOURCES = {
         ),
         used=(),
         videos="images",
+        key_points=True,
         where="seewhy.worlds.aviary.render_aviary makes it; name its folder as the corpus's source",
     ),
     "msvd": Source(
@@ -69,7 +80,8 @@ SOURCES = {
             "sents_test_lc_nopunc.txt",
             "AllVideoDescriptions.txt",
         ),
-        videos="YouTubeClips",
+        videos=".",
+        anywhere=True,
         where=(
             "get YouTubeClips.tar and AllVideoDescriptions.txt from the authors' page "
             "(www.cs.utexas.edu/users/ml/clamp/videoDescription) and youtube_mapping.txt from the "
@@ -78,14 +90,27 @@ SOURCES = {
     ),
     "msrvtt": Source(
         needed=(),
-        used=("test_videodatainfo.json",),
+        used=(
+            "test_videodatainfo.json",
+            *(f"{split}_list_full.txt" for split in ("train", "val", "test")),
+            *(f"{split}_list.txt" for split in ("train", "val", "test")),
+        ),
         videos=".",
+        anywhere=True,
         where=(
             "get train_val_videodatainfo.json, test_videodatainfo.json and the folders "
             "TrainValVideo and TestVideo of MSR-VTT (10,000 clips, 2016) from its authors at "
-            "Microsoft Research, and name the folder that holds all four in corpus.source"
+            "Microsoft Research, or a copy with annotation/MSR_VTT.json (or MSRVTT_data.json) and "
+            "videos/all, and name the folder that holds all of it as the corpus's source"
         ),
-        one_of=("train_val_videodatainfo.json", "videodatainfo_2016.json"),
+        one_of=(
+            "train_val_videodatainfo.json",
+            "videodatainfo_2016.json",
+            "videodatainfo_2017.json",
+            "MSRVTT_data.json",
+            "msrvtt_data.json",
+            "MSR_VTT.json",
+        ),
     ),
     "folder": Source(
         needed=("captions.csv",),
@@ -100,6 +125,7 @@ SOURCES = {
         needed=(),
         used=(),
         videos=".",
+        anywhere=True,
         where=(
             "get UCF11_updated_mpg.rar from www.crcv.ucf.edu/data/UCF_YouTube_Action.php, unpack "
             "it, and name the folder that holds basketball, biking, … in transfer.corpus.source"
@@ -110,13 +136,14 @@ SOURCES = {
         ),
     ),
     "ucf101": Source(
-        needed=("ucfTrainTestlist/classInd.txt",),
+        needed=("classInd.txt",),
         used=(
-            *(f"ucfTrainTestlist/trainlist0{split}.txt" for split in (1, 2, 3)),
-            *(f"ucfTrainTestlist/testlist0{split}.txt" for split in (1, 2, 3)),
+            *(f"trainlist0{split}.txt" for split in (1, 2, 3)),
+            *(f"testlist0{split}.txt" for split in (1, 2, 3)),
             "pyannot.pkl",
         ),
-        videos="UCF-101",
+        videos=".",
+        anywhere=True,
         where=(
             "get UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from "
             "www.crcv.ucf.edu/data/UCF101.php and, for the tubes, pyannot.pkl from "
@@ -126,18 +153,17 @@ SOURCES = {
     ),
     "thumos14": Source(
         needed=(),
-        used=("Ambiguous_val.txt", "Ambiguous_test.txt"),
+        used=(),
         videos=".",
+        anywhere=True,
         where=(
             "get the validation and test videos and TH14_Temporal_annotations_validation.zip and "
             "_test.zip from www.crcv.ucf.edu/THUMOS14/download.html; name as the corpus's source "
             "the folder that holds validation, test and annotation"
         ),
         one_of=(
-            "annotation",
-            "annotations",
-            "TH14_Temporal_annotations_validation",
-            "TH14_Temporal_annotations_test",
+            *(f"{name}_val.txt" for name in (*THUMOS14_ACTIONS, "Ambiguous")),
+            *(f"{name}_test.txt" for name in (*THUMOS14_ACTIONS, "Ambiguous")),
             "val_Annotation.csv",
             "test_Annotation.csv",
         ),
@@ -145,7 +171,8 @@ SOURCES = {
     "flickr30k": Source(
         needed=("train.txt", "val.txt", "test.txt"),
         used=("Sentences", "Annotations", "UNRELATED_CAPTIONS"),
-        videos="flickr30k-images",
+        videos=".",
+        anywhere=True,
         where=(
             "get train.txt, val.txt, test.txt, UNRELATED_CAPTIONS and annotations.zip (Sentences "
             "and Annotations) from github.com/BryanPlummer/flickr30k_entities and the images from "
@@ -165,6 +192,7 @@ SOURCES = {
         ),
         used=("text_c10",),
         videos="CUB_200_2011/images",
+        key_points=True,
         where=(
             "get CUB_200_2011.tgz from www.vision.caltech.edu/datasets/cub_200_2011 and the "
             "captions of Reed et al. (text_c10, in cvpr2016_cub.tar.gz) from the page of "
@@ -203,15 +231,35 @@ def source_files(
         return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
         raise InputError(f"params.yaml: {key}: no folder {source}; {about.where}")
+    tree: Tree | None = None
+
+    def found(file: str) -> Path | None:
+        nonlocal tree
+        path = folder / file
+        if about.anywhere and not path.exists():  # only then are all folders gone through
+            tree = tree or Tree(folder)
+            path = tree.find(file)
+        return path if path and path.exists() else None
+
+    def missing(file: str, others: int = 0) -> InputError:
+        within = f"{source} and the folders below" if about.anywhere else source
+        beside = f" (or {others} other{'s' if others > 1 else ''})" if others else ""
+        above = next(
+            (up for up in (folder.parent, folder.parent.parent) if (up / file).exists()), 0
+        )
+        hint = f"it lies in {above}: name that folder instead" if above else about.where
+        return InputError(f"params.yaml: {key}: no {file}{beside} in {within}; {hint}")
+
     for file in about.needed:
-        if not (folder / file).is_file():
-            raise InputError(f"params.yaml: {key}: no {file} in {source}; {about.where}")
-    if about.folders and not any((folder / one).is_dir() for one in about.folders):
-        raise InputError(f"params.yaml: {key}: no {about.folders[0]} in {source}; {about.where}")
-    if about.one_of and not any((folder / one).exists() for one in about.one_of):
-        raise InputError(f"params.yaml: {key}: no {about.one_of[0]} in {source}; {about.where}")
-    read = (*about.needed, *about.one_of, *about.used)
-    return [str(folder / file) for file in read if (folder / file).exists()]
+        path = found(file)
+        if path is None or not path.is_file():
+            raise missing(file)
+    if about.folders and not any(map(found, about.folders)):
+        raise missing(about.folders[0])
+    if about.one_of and not any(map(found, about.one_of)):
+        raise missing(about.one_of[0], len(about.one_of) - 1)
+    read = map(found, (*about.needed, *about.one_of, *about.used))
+    return list(dict.fromkeys(str(path) for path in read if path))
 
 
 def unlisted(folder: Path, extensions: tuple[str, ...], listed: Collection[str]) -> list[str]:

@@ -9,11 +9,12 @@ Its layout, below the source folder::
     {val,test}_Annotation.csv                    instead of those: columns video, type, type_idx,
                                                  start, end, startFrame, endFrame
 
-The text files may also lie where the two archives of annotations unpack them, in a folder
-`annotation` or `annotations` further down. Only the annotated videos become clips, 200 of the 1,010
-validation ones and 213 of the 1,574 test ones. The data set's own train split (UCF101) has no
-intervals, so, as is usual, one trains on the validation videos: they become train, a share of them
-val.
+Files and videos may lie in any folder further down, as the archives unpack them or a copy has them
+(``Videos/validation_mp4``, ``annotations/annotations_val/annotation``), and a video may have
+another ending: it is found by its name (`seewhy.corpora.layout`). Only the annotated videos become
+clips, 200 of the 1,010 validation ones and 213 of the 1,574 test ones. The data set's own train
+split (UCF101) has no intervals, so, as is usual, one trains on the validation videos: they become
+train, a share of them val.
 
 Seconds and frames. The source gives seconds, to a tenth; they are kept as they are in
 `start_seconds` and `end_seconds`. `start` and `end` are the same interval in frames, by the clip's
@@ -49,18 +50,14 @@ import pandas as pd
 
 from seewhy.corpora.canonical import read_csv
 from seewhy.corpora.dealing import draw
-from seewhy.corpora.sources import SOURCES
+from seewhy.corpora.layout import Tree, locate
+from seewhy.corpora.sources import SOURCES, THUMOS14_ACTIONS, VIDEO_EXTENSIONS
 from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
 from seewhy.number_text import real_number
 from seewhy.text_files import read_lines
 
-ACTIONS = (
-    *("BaseballPitch", "BasketballDunk", "Billiards", "CleanAndJerk", "CliffDiving"),
-    *("CricketBowling", "CricketShot", "Diving", "FrisbeeCatch", "GolfSwing", "HammerThrow"),
-    *("HighJump", "JavelinThrow", "LongJump", "PoleVault", "Shotput", "SoccerPenalty"),
-    *("TennisSwing", "ThrowDiscus", "VolleyballSpiking"),
-)
+ACTIONS = THUMOS14_ACTIONS
 AMBIGUOUS = "Ambiguous"
 VIDEOS = {"val": 200, "test": 213}
 INTERVALS = {"val": 3007, "test": 3358}  # without the ambiguous ones
@@ -105,28 +102,30 @@ def read(
             f"params.yaml: thumos14.val_share: {val_share} is not between 0 and 1 (both excluded)"
         )
     remarks: list[str] = []
+    tree = Tree(source)
     intervals = pd.concat(
-        [_intervals(source, split, remarks).assign(split=split) for split in VIDEOS],
+        [_intervals(tree, split, remarks).assign(split=split) for split in VIDEOS],
         ignore_index=True,
     )
     split_of = _deal(intervals, val_share, seed, source)
     rates = {video: OTHER_RATES.get(video, FPS) for video in split_of}
-    folders = {split: _video_folder(source, split) for split in VIDEOS}
     origin = dict(zip(intervals["video"], intervals["split"], strict=True))
+    found = locate(
+        tree,
+        {video: f"{_NAMES[origin[video]]}/{video}.mp4" for video in split_of},
+        endings=VIDEO_EXTENSIONS,
+        remedy=WHERE,
+    )
+    remarks += found.remarks
     clips = pd.DataFrame(
         {
             "clip": video,
             "split": split,
-            "video": str(folders[origin[video]] / f"{video}.mp4"),
+            "video": found[video],
             "fps": rates[video],
         }
         for video, split in split_of.items()
     )
-    absent = [path for path in clips["video"] if not Path(path).exists()]
-    if absent:
-        remarks.append(
-            f"{len(absent)} of {len(clips)} videos are not there (the first: {absent[0]}); {WHERE}"
-        )
     fps = intervals["video"].map(rates)
     start = _first_frame(intervals["start_seconds"] * fps)
     segments = pd.DataFrame(
@@ -140,7 +139,7 @@ def read(
             "end_seconds": intervals["end_seconds"],
         }
     )
-    about = {"remarks": remarks, "remedy": WHERE, "videos": len(clips) - len(absent)}
+    about = {"remarks": remarks, "remedy": WHERE, "videos": found.present}
     return {"clips": clips, "labels": _labels(intervals), "segments": segments}, about
 
 
@@ -149,25 +148,21 @@ def _first_frame(place: pd.Series) -> pd.Series:
     return place.round(6).map(math.ceil)
 
 
-def _intervals(source: Path, split: str, remarks: list[str]) -> pd.DataFrame:
+def _intervals(tree: Tree, split: str, remarks: list[str]) -> pd.DataFrame:
     """All intervals of a split with the columns `_COLUMNS`, by video, action and start."""
-    files = sorted(
-        path
-        for folder in ("annotation", "annotations")
-        for path in source.glob(f"**/{folder}/*_{split}.txt")
-        if path.name[: -len(f"_{split}.txt")] in (*ACTIONS, AMBIGUOUS)
-    )
-    table = source / f"{split}_Annotation.csv"
+    names = [f"{action}_{split}.txt" for action in ACTIONS]
+    files = [path for path in map(tree.find, names) if path is not None]
+    table = tree.find(f"{split}_Annotation.csv")
     if files:
         rows = [row for path in files for row in _lines(path, split)]
-    elif table.exists():
+    elif table is not None:
         rows = _table(table, split)
     else:
         raise InputError(
-            f"{source}: no annotation/{ACTIONS[0]}_{split}.txt and no {table.name}; {WHERE}"
+            f"{tree.folder}: no {names[0]} and no {split}_Annotation.csv here or below; {WHERE}"
         )
-    beside = source / f"{AMBIGUOUS}_{split}.txt"
-    if beside.exists():  # many CSV files hold them already
+    beside = tree.find(f"{AMBIGUOUS}_{split}.txt")
+    if beside is not None:  # many CSV files hold them already
         rows += _lines(beside, split)
     found = pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates()
     found = found.sort_values(["video", "type", "start_seconds"], ignore_index=True)
@@ -276,12 +271,3 @@ def _labels(intervals: pd.DataFrame) -> pd.DataFrame:
     ]
     special = pd.DataFrame(remarkable, columns=["clip", "label"]).assign(kind="annotation")
     return pd.concat([actions, special], ignore_index=True)
-
-
-def _video_folder(source: Path, split: str) -> Path:
-    names = (
-        _NAMES[split],
-        f"TH14_{_NAMES[split]}_set_mp4",
-        f"TH14_{_NAMES[split].title()}_set_mp4",
-    )
-    return next((source / name for name in names if (source / name).is_dir()), source / names[0])

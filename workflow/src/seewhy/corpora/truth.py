@@ -4,7 +4,7 @@ Writing goes clip by clip, so memory does not grow with the corpus; reading open
 A corpus of boxes alone has no masks, elements and key points::
 
     with TruthWriter("data/puppets/trimmed/truth.h5") as writer:
-        writer.append("train00000", code=code, elements=elements, boxes=boxes, ...)
+        writer.append("train00000", code=code, elements=elements, boxes=boxes)
 
     with open_truth("data/captioning/corpus") as truth:
         codes, names = truth.masks("train00000", "part")

@@ -8,6 +8,10 @@ Its layout, below the source folder::
     ucfTrainTestlist/testlist0{1,2,3}.txt            Basketball/v_Basketball_g01_c01.avi
     pyannot.pkl                                      the tubes; without them there are no boxes
 
+Each file may lie in another folder below the source, as copies have it (``annotations``,
+``videos``, ``UCF101TrainTestSplits-RecognitionTask``), and a video have another ending: it is found
+by its name (`seewhy.corpora.layout`).
+
 The folder names the action; one file stem differs from it (HandstandPushups holds
 `v_HandStandPushups_…`). A group, of 25 an action, was cut from one recording or shows the same
 person and place. The official splits part no group; they have no validation videos, so `val_groups`
@@ -34,7 +38,8 @@ import pandas as pd
 
 from seewhy.corpora.array_pickle import read_arrays
 from seewhy.corpora.dealing import draw
-from seewhy.corpora.sources import SOURCES
+from seewhy.corpora.layout import Tree, locate
+from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 from seewhy.text_files import read_lines
 
@@ -61,7 +66,7 @@ def read(
     """Read the lists of one split and the tubes, and look which videos are there.
 
     Args:
-        source: the folder that holds `UCF-101`, `ucfTrainTestlist` and, for boxes, `pyannot.pkl`.
+        source: the folder that holds the videos, the lists and, for boxes, `pyannot.pkl`.
         split: 1, 2 or 3.
         classes: 101, or 24 for the actions with tubes alone.
         val_groups: train groups of each action that are kept for validation.
@@ -78,17 +83,20 @@ def read(
                 f"{', '.join(map(str, admitted))}"
             )
     remarks: list[str] = []
-    clips = _clips(source, split, remarks)
+    tree = Tree(source)
+    clips = _clips(tree, split, remarks)
     if classes != ACTIONS:
         clips = clips[clips["action"].isin(TUBE_ACTIONS)].reset_index(drop=True)
     _keep_for_validation(clips, val_groups, seed, source)
-    absent = [path for path in clips["video"] if not Path(path).exists()]
-    if absent:
-        remarks.append(
-            f"{len(absent)} of {len(clips)} videos are not in {source / SOURCES['ucf101'].videos} "
-            f"(the first: {Path(absent[0]).name}); {WHERE}"
-        )
-    tubes = _tubes(source / "pyannot.pkl", clips, remarks)
+    found = locate(
+        tree,
+        dict(zip(clips["clip"], clips["video"], strict=True)),
+        endings=VIDEO_EXTENSIONS,
+        remedy=WHERE,
+    )
+    remarks += found.remarks
+    clips["video"] = [found[clip] for clip in clips["clip"]]
+    tubes = _tubes(tree.find("pyannot.pkl"), clips, remarks)
     labels = pd.DataFrame({"clip": clips["clip"], "kind": "action", "label": clips.pop("action")})
     rows = [
         (clip, number, tube)
@@ -104,17 +112,16 @@ def read(
         columns=["clip", "instance", "label", "start", "end"],
     )
     tables = {"clips": clips, "labels": labels, "instances": instances, "segments": segments}
-    about = {"remarks": remarks, "remedy": WHERE, "videos": len(clips) - len(absent)}
+    about = {"remarks": remarks, "remedy": WHERE, "videos": found.present}
     return tables, about, _boxes(tubes)
 
 
-def _clips(source: Path, split: int, remarks: list[str]) -> pd.DataFrame:
-    """The clips of a split, train and test, with a column `action`."""
-    folder = source / "ucfTrainTestlist"
-    actions = _actions(folder / "classInd.txt")
+def _clips(tree: Tree, split: int, remarks: list[str]) -> pd.DataFrame:
+    """The clips of a split, train and test, with a column `action`; videos by the lists' names."""
+    actions = _actions(_list(tree, "classInd.txt"))
     rows: dict[str, dict[str, str]] = {}
     for kind, expected in zip(("train", "test"), COUNTS[split], strict=True):
-        path = folder / f"{kind}list0{split}.txt"
+        path = _list(tree, f"{kind}list0{split}.txt")
         count = 0
         for number, line in enumerate(read_lines(path, missing=WHERE), 1):
             if not line.strip():
@@ -132,7 +139,7 @@ def _clips(source: Path, split: int, remarks: list[str]) -> pd.DataFrame:
             rows[match[2]] = {
                 "clip": match[2],
                 "split": kind,
-                "video": str(source / SOURCES["ucf101"].videos / name),
+                "video": f"UCF-101/{name}",
                 "group": f"{match[1]} {match[3]}",
                 "action": match[1],
             }
@@ -146,10 +153,17 @@ def _clips(source: Path, split: int, remarks: list[str]) -> pd.DataFrame:
     parted = clips.groupby("group")["split"].nunique()
     if (parted > 1).any():
         raise InputError(
-            f"{folder}: group {parted.idxmax()} is in the train and in the test list of split "
+            f"{path.parent}: group {parted.idxmax()} is in the train and in the test list of split "
             f"{split}; the official lists part no group: copy them again"
         )
     return clips
+
+
+def _list(tree: Tree, name: str) -> Path:
+    path = tree.find(f"ucfTrainTestlist/{name}", name)
+    if path is None:
+        raise InputError(f"{tree.folder}: no {name} here or below; {WHERE}")
+    return path
 
 
 def _actions(path: Path) -> dict[str, int]:
@@ -188,10 +202,12 @@ def _keep_for_validation(clips: pd.DataFrame, val_groups: int, seed: int, source
         raise InputError(f"{source}: no video of split {', '.join(sorted(empty))} is left; {WHERE}")
 
 
-def _tubes(path: Path, clips: pd.DataFrame, remarks: list[str]) -> dict[str, list[dict[str, Any]]]:
+def _tubes(
+    path: Path | None, clips: pd.DataFrame, remarks: list[str]
+) -> dict[str, list[dict[str, Any]]]:
     """Tubes of each clip that has any, in the order of `clips`."""
-    if not path.exists():
-        remarks.append(f"no {path.name}: no boxes and no segments; {WHERE}")
+    if path is None:
+        remarks.append(f"no pyannot.pkl: no boxes and no segments; {WHERE}")
         return {}
     content = read_arrays(path, remedy=WHERE)
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):

@@ -6,9 +6,10 @@ Its layout, below the source folder (`UCF11_updated_mpg`)::
     basketball/Annotation/…                        passed over
     biking/v_biking_01/v_biking_01_01.mpg
 
-The folder at the top names the action; a group's own name often differs (basketball is
-`v_shooting`), and its number, the last part, counts the group within the action. The videos of a
-group come from one recording or look much alike.
+The folders of the actions may lie further down (``UCF11_updated_mpg`` in the folder that is
+named), and the videos be avi (``action_youtube_naudio``). An action's folder names it; a group's
+own name often differs (basketball is `v_shooting`), and its number, the last part, counts the group
+within the action. The videos of a group come from one recording or look much alike.
 
 The data set has no split of its own. As in the paper, half of the videos are for testing; a fifth
 of the other half is kept for early stopping. `random` deals out single videos, which is what the
@@ -28,6 +29,7 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.dealing import draw
+from seewhy.corpora.layout import Tree
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS
 from seewhy.errors import InputError
 
@@ -44,7 +46,7 @@ def read(source: Path, *, split: str, seed: int) -> tuple[dict[str, pd.DataFrame
     """Find the videos, name their actions and groups, and deal them out.
 
     Args:
-        source: the folder with a folder for each action.
+        source: the folder with a folder for each action, or one above it.
         split: one of `SPLITS`.
         seed: of the dealing.
 
@@ -55,7 +57,10 @@ def read(source: Path, *, split: str, seed: int) -> tuple[dict[str, pd.DataFrame
         raise InputError(
             f"params.yaml: transfer.ucf11.split: {split!r} is not one of {', '.join(SPLITS)}"
         )
-    videos, strays = _videos(source)
+    base = source
+    if not any((source / action).is_dir() for action in ACTIONS):
+        base = Tree(source).holder(ACTIONS) or source
+    videos, strays = _videos(base)
     if split == "random":
         unit_of = {video: video.as_posix() for video in videos}
         order = sorted(set(unit_of.values()), key=lambda unit: draw(seed, unit))
@@ -72,7 +77,7 @@ def read(source: Path, *, split: str, seed: int) -> tuple[dict[str, pd.DataFrame
         {
             "clip": _identifier(video),
             "split": split_of[unit_of[video]],
-            "video": str(source / video),
+            "video": str(base / video),
             "group": _group(video),
         }
         for video in videos
@@ -80,7 +85,7 @@ def read(source: Path, *, split: str, seed: int) -> tuple[dict[str, pd.DataFrame
     labels = pd.DataFrame(
         {"clip": _identifier(video), "kind": "action", "label": video.parts[0]} for video in videos
     )
-    about = {"remarks": _remarks(source, videos, strays), "remedy": WHERE, "videos": len(videos)}
+    about = {"remarks": _remarks(base, videos, strays), "remedy": WHERE, "videos": len(videos)}
     return {"clips": clips, "labels": labels}, about
 
 

@@ -148,6 +148,10 @@ class ConceptSet:
         """Height and width of the masks of image `i`, pixels."""
         return int(self._sizes[i, 2]), int(self._sizes[i, 3])
 
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Height and width of image `i` as index.csv has them, pixels."""
+        return int(self._sizes[i, 0]), int(self._sizes[i, 1])
+
     def image(self, i: int) -> Array:
         """Image `i`: [ih, iw, 3] uint8."""
         path = self._file(self.images[i], self._lines[i])

@@ -42,7 +42,7 @@ from seewhy.dissection.moments import Moments
 from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
-from seewhy.dissection.sets import Concepts
+from seewhy.dissection.sets import Concepts, of_one_size
 from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
@@ -220,8 +220,10 @@ def dissect_layer(
 
     Raises:
         InputError: an unknown layer, one that a forward pass does not reach or that runs several
-            times; no images, or no more than rounds of the null; images of different sizes in one
-            batch, or that the network cannot read; activations that are not finite.
+            times; no images, or no more than rounds of the null; images that the
+            network cannot read; activations that are not finite.
+
+    Images of different sizes are scaled to one, see `seewhy.dissection.sets.of_one_size`.
     """
     how = how or How()
     if not len(concepts):
@@ -230,6 +232,7 @@ def dissect_layer(
         raise InputError(f"nulls {how.nulls!r} must be less than the images, {len(concepts)}")
     require_weights(network)
     prepare = prepare or Scaling()
+    concepts = of_one_size(concepts, side=getattr(prepare, "size", None))
     at_once = min(how.batch, len(concepts))
     check_memory(
         5 * at_once * concepts.image(0).size,
@@ -384,8 +387,8 @@ class _Passes:
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
             raise InputError(
-                f"images of different sizes ({', '.join(map(str, sorted(shapes)))}); bring them to "
-                "one size, or set batch to 1"
+                f"images of different sizes ({', '.join(map(str, sorted(shapes)))}) where the set "
+                "says one; give their true height and width as ih and iw in index.csv"
             )
         return np.stack(images)
 

@@ -7,7 +7,7 @@ which the paper adds, is plain.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -200,7 +200,11 @@ _PANEL = ("network", "set", "threshold")  # what panels differ in
 
 
 def draw_blocks(
-    output: str | Path, table: pd.DataFrame, *, titles: dict[str, str] | None = None
+    output: str | Path,
+    table: pd.DataFrame,
+    *,
+    titles: Mapping[str, str] | None = None,
+    sets: Mapping[str, str] | None = None,
 ) -> None:
     """Figure 6: the share of each layer's units that each category names; a panel a network.
 
@@ -214,6 +218,7 @@ def draw_blocks(
             threshold, each has panels of its own, and with `units low` and `units high` bars have
             intervals.
         titles: of networks, by name; by default their names.
+        sets: titles of the sets, by name; by default `seewhy.dissection.sets.SETS`.
 
     Raises:
         InputError: a column is missing, no rows, two rows of the same, or units that are not 0 …
@@ -243,7 +248,7 @@ def draw_blocks(
                 continue
             key, panel = keyed
             _draw_panel(axes, panel, categories, look)
-            heads = list(zip(_heads(key, panel, titles or {}), same, strict=True))
+            heads = list(zip(_heads(key, panel, titles or {}, sets or SETS), same, strict=True))
             own = [_folded(head, 108 // per_line) for head, shared in heads if not shared]
             common = [head for head, shared in heads if shared and head]
             axes.set_title("\n".join(filter(None, own)), fontsize=SMALL + 0.5)
@@ -298,7 +303,12 @@ def _folded(text: str, letters: int) -> str:
     return textwrap.fill(text, letters)
 
 
-def _heads(key: tuple[str, str, str], panel: pd.DataFrame, titles: dict[str, str]) -> list[str]:
+def _heads(
+    key: tuple[str, str, str],
+    panel: pd.DataFrame,
+    titles: Mapping[str, str],
+    sets: Mapping[str, str],
+) -> list[str]:
     """What a panel is of, in the order of `_PANEL`."""
     network, name, threshold = key
     at = threshold
@@ -312,7 +322,7 @@ def _heads(key: tuple[str, str, str], panel: pd.DataFrame, titles: dict[str, str
     title = titles.get(trained, trained)
     if network != trained:
         title = titles.get(network, f"{title}, random weights")
-    return [title, SETS.get(name, name), at]
+    return [title, sets.get(name, name), at]
 
 
 def _draw_panel(

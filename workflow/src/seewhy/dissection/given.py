@@ -15,10 +15,60 @@ _NEEDS = {
     "annotations": ("boxes.csv", "votes.csv", "sizes.csv", "images"),
 }
 _REMEDY = {
-    "sets.broden": f"get Broden from {BRODEN_FROM} (1.5 GB), or set it to null for the puppets",
-    "sets.actions": "build it from dissection.annotations, or set it to null for the puppets",
+    "sets.broden": f"get Broden from {BRODEN_FROM} (1.5 GB), or set it to null",
+    "sets.actions": "build it from dissection.annotations, or set it to null",
     "annotations": "workflow/src/seewhy/dissection/annotations.py says what they hold",
 }
+
+
+def concept_folders(settings: Mapping[str, Any], made: str) -> dict[str, str]:
+    """Folders of the concept sets that are dissected, by `broden` and `actions`.
+
+    Where a set or annotations are given nothing is made of the puppets' crops: a set without action
+    regions is a set.
+
+    Args:
+        settings: ``dissection`` of params.yaml.
+        made: the folder of those that the workflow makes.
+    """
+    own, annotated = settings["sets"], settings["annotations"]
+    if made_of_puppets(settings):
+        return {name: f"{made}/{name}" for name in ("broden", "actions")}
+    actions = own["actions"] or (f"{made}/actions" if annotated else None)
+    return {name: path for name, path in (("broden", own["broden"]), ("actions", actions)) if path}
+
+
+def made_of_puppets(settings: Mapping[str, Any]) -> bool:
+    """Whether the concept sets are made of the puppets' crops: nothing else is given."""
+    return not (any(settings["sets"].values()) or settings["annotations"])
+
+
+def set_titles(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What rows and figures call the sets that are given; none for those made of puppets' crops."""
+    if made_of_puppets(settings):
+        return {}
+    titles = {}
+    if settings["sets"]["broden"]:
+        titles["broden"] = Path(settings["sets"]["broden"]).name
+    regions = settings["sets"]["actions"] or settings["annotations"]
+    if regions:
+        titles["actions"] = f"action regions of {Path(regions).name}"
+    titles["combined"] = " + ".join(titles.values())
+    titles["shuffled"] = f"{titles['combined']}, names shuffled"
+    return titles
+
+
+def sets_read(settings: Mapping[str, Any]) -> str:
+    """Which sets were read, for the report."""
+    if made_of_puppets(settings):
+        return "concept sets made of the puppets' crops"
+    own = settings["sets"]
+    parts = [f"the set {own['broden']}"] if own["broden"] else []
+    if own["actions"]:
+        parts.append(f"the action regions {own['actions']}")
+    elif settings["annotations"]:
+        parts.append(f"action regions made of the annotations in {settings['annotations']}")
+    return " and ".join(parts)
 
 
 def check_given(settings: Mapping[str, Any]) -> None:
@@ -34,9 +84,15 @@ def check_given(settings: Mapping[str, Any]) -> None:
         missing = [name for name in _NEEDS[key] if not (Path(folder) / name).exists()]
         if missing:
             raise InputError(f"dissection.{key}: no {Path(folder) / missing[0]}; {_REMEDY[key]}")
+    if settings["sets"]["actions"] and settings["annotations"]:
+        raise InputError(
+            "dissection.annotations: action regions are given as dissection.sets.actions too; set "
+            "one of the two to null"
+        )
     model = settings["model"]
-    if model["weights"] is not None and not Path(model["weights"]).is_file():
-        raise InputError(f"dissection.model.weights: no file {model['weights']}")
+    for key in ("weights", "classes"):
+        if model.get(key) is not None and not Path(model[key]).is_file():
+            raise InputError(f"dissection.model.{key}: no file {model[key]}")
     if model["name"] and ":" not in model["name"] and model["weights"] is None:
         raise InputError(
             f"dissection.model.weights: {model['name']} needs a file of weights; torchvision's are "

@@ -8,6 +8,7 @@ units drawn by chance (`seewhy.dissection.ablation`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from seewhy.dissection.path_figure import draw_paths
 from seewhy.dissection.paths import ConceptPath, explain_decision
 from seewhy.dissection.relations import KEPT, ZERO, block_effects
 from seewhy.dissection.run import open_model
+from seewhy.dissection.strips import draw_nothing
 from seewhy.dissection.tables import names_of
 from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
@@ -34,6 +36,7 @@ from seewhy.running import readable_input, require_finite, run
 from seewhy.scores.columns import interval_columns, verdict
 from seewhy.table_numbers import number_format
 
+log = logging.getLogger(__name__)
 Array = np.ndarray
 _BATCH = 100
 
@@ -56,10 +59,10 @@ class Case:
 
 
 def mistaken_crops(opened: Opened, crops: str | Path, *, count: int, seed: int) -> list[Case]:
-    """Crops whose action the network takes for another one, at most one a clip, in random order.
+    """Crops whose action the network takes for another, at most one a clip, in random order.
 
     Raises:
-        InputError: a network that does not know the crops' actions, or makes no mistake.
+        InputError: a network that does not know the crops' actions.
     """
     with open_hdf5(crops, needs=("image", "action", "clip")) as file:
         actions = [str(name) for name in file.attrs["actions"]]
@@ -75,8 +78,6 @@ def mistaken_crops(opened: Opened, crops: str | Path, *, count: int, seed: int) 
         clips = file["clip"][:]
         _, first = np.unique(clips[order], return_index=True)
         chosen = order[np.sort(first)][:count]
-        if not len(chosen):
-            raise InputError(f"{crops}: the network makes no mistake on them; nothing to explain")
         return [
             Case(f"crop {i}", file["image"][i], actions[truth[i]], str(clips[i]))
             for i in chosen.tolist()
@@ -118,11 +119,12 @@ def explain_mistakes(
     *,
     weights: str | Path | None,
     model: Mapping[str, Any],
-    crops: str | Path,
+    crops: str | Path | None,
     counts: Sequence[str | Path],
     threshold: float,
     settings: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    classes: str | Path | None = None,
 ) -> None:
     """Write the paths, the check by ablation, and a figure.
 
@@ -135,8 +137,12 @@ def explain_mistakes(
         threshold: IoU from which a unit has a name.
         settings: ``dissection.paths`` of params.yaml.
         evaluation: resamples, confidence, seed.
+        classes: file of the names of the network's classes.
+
+    A network that makes no mistake on the crops has nothing to explain: the tables and the figure
+    say so.
     """
-    opened = open_model(weights, model)
+    opened = open_model(weights, model, classes=classes)
     dissections = [read_dissection(path) for path in counts]
     blocks = tuple(one.about["layer"] for one in dissections)
     names = {
@@ -146,6 +152,13 @@ def explain_mistakes(
         cases = own_images(settings["images"])
     else:
         cases = mistaken_crops(opened, crops, count=settings["mistakes"], seed=evaluation["seed"])
+    if not cases:
+        needs = f"mistakes, and the network makes none on {crops}"
+        log.warning("no concept paths: they need %s", needs)
+        for name in ("paths", "ablation"):
+            with whole_file(outputs[name]) as temporary:
+                pd.DataFrame({"not made: it needs": [needs]}).to_csv(temporary, index=False)
+        return draw_nothing(outputs["figure"], f"no concept paths: they need {needs}")
     inputs = [opened.prepare(case.image[None])[0] for case in cases]
     # Effects between the blocks are the same for all images of one size.
     one_of_size = {given.shape: given for given in inputs}

@@ -8,6 +8,8 @@ package.module:build   a function of yours that returns a torch.nn.Module
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from _seewhy_torchvision import install
+from seewhy.backbones.class_names import read_class_names
 from seewhy.backbones.torchvision_import import import_torchvision
 from seewhy.backbones.weights import load_into, read_weights
 from seewhy.dissection.network import load_network
@@ -60,7 +64,11 @@ class Opened:
 
 
 def open_network(
-    weights: str | Path | None, *, name: str | None = None, scaling: Scaling | None = None
+    weights: str | Path | None,
+    *,
+    name: str | None = None,
+    scaling: Scaling | None = None,
+    classes: str | Path | None = None,
 ) -> Opened:
     """Open a network.
 
@@ -68,6 +76,8 @@ def open_network(
         weights: its file; for `package.module:build` it may be None: the function has loaded them.
         name: see the module; None: a network trained here.
         scaling: of its input; a network trained here takes images in 0 … 1 at their own size.
+        classes: file of the names of its classes (`seewhy.backbones.class_names`); None: those that
+            the file of weights or the network's attribute `classes` has.
 
     Raises:
         InputError: no such name, module, function or file, or weights of another network.
@@ -91,15 +101,28 @@ def open_network(
         network = models.get_model(name, weights=None)
         # A network of yours may have other classes than ImageNet's 1,000: as many as its last bias.
         last, bias = list(network.state_dict().items())[-1]
-        classes = len(read_weights(weights)[0].get(last, bias))
-        if classes != len(bias):
-            network = models.get_model(name, weights=None, num_classes=classes)
+        count = len(read_weights(weights, names=network.state_dict())[0].get(last, bias))
+        if count != len(bias):
+            network = models.get_model(name, weights=None, num_classes=count)
     about: dict = {}
     if weights is not None:
-        tensors, about = read_weights(weights)
+        tensors, about = read_weights(weights, names=network.state_dict())
         load_into(network, tensors, weights, name)
-    classes = [str(c) for c in about.get("classes") or getattr(network, "classes", [])]
-    return Opened(network.eval(), scaling or Scaling(), classes)
+    names = [str(c) for c in about.get("classes") or getattr(network, "classes", [])]
+    if classes is not None:
+        names = read_class_names(classes)
+        outputs = _outputs(network)
+        if outputs is not None and len(names) != outputs:
+            raise InputError(
+                f"{classes}: {len(names)} names of classes for {outputs} outputs; give one each"
+            )
+    return Opened(network.eval(), scaling or Scaling(), names)
+
+
+def _outputs(network: nn.Module) -> int | None:
+    """How many outputs the last linear layer has; None without one."""
+    linear = [one for one in network.modules() if isinstance(one, nn.Linear)]
+    return linear[-1].out_features if linear else None
 
 
 class Scaled(nn.Module):
@@ -139,14 +162,17 @@ def pretrained(name: str, weights: str | Path | None, classes: int) -> nn.Module
     network = models.get_model(name, weights=None, num_classes=classes)
     if weights is not None:
         own = network.state_dict()
-        last = list(own)[-2:]  # weight and bias of the layer of the classes
-        tensors = read_weights(weights)[0] | {key: own[key] for key in last}
+        *rest, weight, bias = own  # the last two are of the layer of the classes
+        tensors = read_weights(weights, names=rest)[0] | {key: own[key] for key in (weight, bias)}
         load_into(network, tensors, weights, name)
     return network
 
 
 def _from_module(name: str) -> nn.Module:
     module, _, function = name.partition(":")
+    install()  # the module may import torchvision
+    if os.getcwd() not in sys.path:  # where params.yaml lies, beside the module perhaps
+        sys.path.append(os.getcwd())
     try:
         build = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:

@@ -14,28 +14,44 @@ from seewhy.dissection.concepts import ConceptSet
 from seewhy.dissection.dissect import How, dissect_layer
 from seewhy.dissection.layers import RANDOM, randomised
 from seewhy.dissection.networks import Opened, Scaling, open_network
-from seewhy.dissection.sets import ACTION, SHUFFLED, Combined, Concepts, Shuffled
+from seewhy.dissection.sets import (
+    ACTION,
+    SHUFFLED,
+    Combined,
+    Concepts,
+    Shuffled,
+    of_one_size,
+)
 from seewhy.dissection.tally import tally, write_tally
 
 _CALIBRATED_ON = 256
 """Images that the batch norms of a network with random weights are measured on."""
 
 
-def open_model(weights: str | Path | None, model: Mapping[str, Any]) -> Opened:
+def open_model(
+    weights: str | Path | None, model: Mapping[str, Any], *, classes: str | Path | None = None
+) -> Opened:
     """The network that ``dissection.model`` of params.yaml names.
 
     Args:
         weights: its file.
         model: name, size, mean, std.
+        classes: file of the names of its classes.
     """
     scaling = Scaling(model["size"], tuple(model["mean"]), tuple(model["std"]))
-    return open_network(weights, name=model["name"], scaling=scaling)
+    return open_network(weights, name=model["name"], scaling=scaling, classes=classes)
 
 
-def open_sets(folders: Sequence[str | Path], name: str, *, seed: int = 0) -> Concepts:
-    """The sets in `folders` as one; with the action names dealt anew if `name` is `shuffled`."""
+def open_sets(
+    folders: Sequence[str | Path], name: str, *, seed: int = 0, side: int | None = None
+) -> Concepts:
+    """The sets in `folders` as one; with the action names permuted if `name` is `shuffled`.
+
+    Images of different sizes are scaled to one, see `seewhy.dissection.sets.of_one_size`.
+    """
     sets = [ConceptSet(folder) for folder in folders]
     concepts: Concepts = sets[0] if len(sets) == 1 else Combined(sets)
+    concepts = of_one_size(concepts, side=side)
     return Shuffled(concepts, ACTION, seed=seed) if name == SHUFFLED else concepts
 
 
@@ -68,7 +84,8 @@ def run_dissection(
         resume: folder for unfinished work.
         workers: threads.
     """
-    opened, images = open_model(weights, model), open_sets(folders, concepts, seed=how.seed)
+    opened = open_model(weights, model)
+    images = open_sets(folders, concepts, seed=how.seed, side=getattr(opened.prepare, "size", None))
     net = opened.network
     if network.startswith(RANDOM):
         some = np.random.default_rng(how.seed).permutation(len(images))[:_CALIBRATED_ON]

@@ -1,19 +1,23 @@
-"""Concept sets made of others: two read as one, and one whose labels have changed places.
+"""Concept sets made of others: two read as one, one whose labels have changed places, one scaled.
 
 `SETS` names those that the workflow dissects.
 """
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from seewhy.dissection.concepts import Labels
 from seewhy.errors import InputError
 from seewhy.progress import progress
 
+log = logging.getLogger(__name__)
 Array = np.ndarray
 ACTION = "action"
 """The category of action regions."""
@@ -25,6 +29,11 @@ SETS = {
     SHUFFLED: "Broden + action regions, names shuffled",
 }
 """Their titles."""
+
+
+def main_set(names: Sequence[str]) -> str:
+    """The set that tables and figures are of: the combined one, else the one that there is."""
+    return COMBINED if COMBINED in names else next(name for name in SETS if name in names)
 
 
 class Concepts(Protocol):
@@ -47,6 +56,10 @@ class Concepts(Protocol):
 
     def mask_size(self, i: int) -> tuple[int, int]:
         """Height and width of the masks, pixels."""
+        ...
+
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Height and width of the image, pixels."""
         ...
 
 
@@ -109,6 +122,11 @@ class Combined:
         which, own = self._of(i)
         return self._sets[which].mask_size(own)
 
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Height and width of image `i`."""
+        which, own = self._of(i)
+        return self._sets[which].image_size(own)
+
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, in the numbers of `names`."""
         which, own = self._of(i)
@@ -163,6 +181,10 @@ class Shuffled:
         """Image `i`."""
         return self._concepts.image(i)
 
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Height and width of image `i`."""
+        return self._concepts.image_size(i)
+
     def mask_size(self, i: int) -> tuple[int, int]:
         """Height and width of the masks of image `i`."""
         return self._concepts.mask_size(i)
@@ -174,3 +196,83 @@ class Shuffled:
         for old, number in new.items():
             table[old] = number
         return Labels(table[labels.planes], tuple(int(table[w]) for w in labels.whole))
+
+
+class OneSize:
+    """A set whose images are scaled to one size, and their masks to one, each when it is read.
+
+    Images by Pillow's bilinear filter, which looks at all pixels where it makes them fewer; a
+    mask's pixel has the label of the one that lies at its centre.
+
+    Args:
+        concepts: the set.
+        image: height and width of the images.
+        mask: of the masks.
+    """
+
+    def __init__(
+        self, concepts: Concepts, *, image: tuple[int, int], mask: tuple[int, int]
+    ) -> None:
+        self._concepts, self._image, self._mask = concepts, image, mask
+        self.names, self.categories = concepts.names, concepts.categories
+        self.category, self.groups = concepts.category, concepts.groups
+
+    def __len__(self) -> int:
+        return len(self._concepts)
+
+    def image(self, i: int) -> Array:
+        """Image `i`, scaled."""
+        pixels = self._concepts.image(i)
+        if pixels.shape[:2] == self._image:
+            return pixels
+        height, width = self._image
+        scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+        return np.asarray(scaled)
+
+    def image_size(self, i: int) -> tuple[int, int]:
+        """Height and width of all images."""
+        return self._image
+
+    def mask_size(self, i: int) -> tuple[int, int]:
+        """Height and width of all masks."""
+        return self._mask
+
+    def labels(self, i: int) -> Labels:
+        """Labels of image `i`, its masks scaled."""
+        labels = self._concepts.labels(i)
+        if labels.planes.shape[1:] == self._mask:
+            return labels
+        down, across = (
+            np.minimum(((np.arange(n) + 0.5) * m / n).astype(int), m - 1)
+            for n, m in zip(self._mask, labels.planes.shape[1:], strict=True)
+        )
+        return Labels(labels.planes[:, down[:, None], across], labels.whole)
+
+
+def of_one_size(concepts: Concepts, *, side: int | None = None) -> Concepts:
+    """The set itself where its images are of one size and its masks of one, else `OneSize`.
+
+    Args:
+        concepts: any set; one that does not tell the sizes of its images is left as it is.
+        side: of the network's input, which images of different sizes are then scaled to; None: to
+            the size that most of them have.
+
+    Masks of different sizes get the size that most of them have, so that each image weighs the same
+    in what is counted, and each can meet the labels of any other.
+    """
+    if not len(concepts) or not hasattr(concepts, "image_size"):
+        return concepts
+    images = Counter(concepts.image_size(i) for i in range(len(concepts)))
+    masks = Counter(concepts.mask_size(i) for i in range(len(concepts)))
+    if len(images) == len(masks) == 1:
+        return concepts
+    image, mask = (
+        max(sizes, key=lambda size: (sizes[size], size)) for sizes in (images, masks)
+    )  # fmt: skip
+    if side is not None and len(images) > 1:
+        image = (side, side)
+    log.info(
+        "images of %d sizes are scaled to %d x %d pixels, masks of %d sizes to %d x %d",
+        len(images), *image, len(masks), *mask,
+    )  # fmt: skip
+    return OneSize(concepts, image=image, mask=mask)

@@ -34,7 +34,7 @@ import pandas as pd
 from seewhy.dissection.details import compositions, compositions_summary, details
 from seewhy.dissection.dissect import Dissection, read_dissection
 from seewhy.dissection.layers import RANDOM
-from seewhy.dissection.sets import ACTION, BRODEN, COMBINED, SETS, SHUFFLED
+from seewhy.dissection.sets import ACTION, BRODEN, COMBINED, SETS, SHUFFLED, main_set
 from seewhy.dissection.tally import (
     Named,
     best_of,
@@ -134,12 +134,18 @@ def held_out(found: Dissection, threshold: float) -> float:
     return float(np.mean(counted))
 
 
-def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.DataFrame:
+def table1(
+    found: Mapping[tuple[str, str], Dissection],
+    draws: Draws,
+    *,
+    titles: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Concepts and interpretable units by set, network and threshold; then the differences.
 
     Args:
         found: by network and set (a key of `seewhy.dissection.sets.SETS`), all of one layer.
         draws: of the intervals.
+        titles: of the sets, by name; by default those of `SETS`.
 
     Returns:
         Columns network, row, threshold (as asked), IoU (its value), units and concepts with their
@@ -147,12 +153,13 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
         the threshold), verdict (of the rows of differences: is that of the units above 0). The ends
         of intervals are NaN where all images are of one group.
     """
-    reads = _read_all(found, draws)
+    reads, titles = _read_all(found, draws), titles or SETS
+    main = main_set([name for _, name in found])
     networks = list(dict.fromkeys(network for network, _ in found))
     rows = []
     for kind in (*FIXED, CALIBRATED):
         for network in networks:
-            for name, title in SETS.items():
+            for name in SETS:
                 if (network, name) not in found:
                     continue
                 one, read = found[network, name], reads[network, name]
@@ -160,7 +167,7 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
                     read.threshold(kind), read.named(kind), read.drawn(kind),
                 )  # fmt: skip
                 rows.append(
-                    {"network": network, "row": title, "threshold": str(kind), "IoU": at}
+                    {"network": network, "row": titles[name], "threshold": str(kind), "IoU": at}
                     | interval_columns("units", draws.interval(named.units, units))
                     | interval_columns("concepts", draws.interval(named.concepts, concepts))
                     | {
@@ -171,11 +178,11 @@ def table1(found: Mapping[tuple[str, str], Dissection], draws: Draws) -> pd.Data
                 )
             for first, second in (
                 ((network, COMBINED), (network, BRODEN)),
-                ((network, COMBINED), (network, SHUFFLED)),
-                ((network, COMBINED), (RANDOM + network, COMBINED)),
+                ((network, main), (network, SHUFFLED)),
+                ((network, main), (RANDOM + network, main)),
             ):
                 if first in reads and second in reads:
-                    rows.append(_difference(reads, first, second, kind, draws))
+                    rows.append(_difference(reads, first, second, kind, draws, titles))
     return pd.DataFrame(rows)
 
 
@@ -185,15 +192,16 @@ def _difference(
     second: tuple[str, str],
     kind: str | float,
     draws: Draws,
+    titles: Mapping[str, str],
 ) -> dict[str, object]:
     a, b = reads[first], reads[second]
     of_a, of_b = a.named(kind), b.named(kind)
     drawn_a, drawn_b = a.drawn(kind), b.drawn(kind)
     units = draws.interval(of_a.units - of_b.units, drawn_a[0] - drawn_b[0])
     concepts = draws.interval(of_a.concepts - of_b.concepts, drawn_a[1] - drawn_b[1])
-    less = SETS[second[1]] if first[0] == second[0] else f"{SETS[second[1]]}, random weights"
+    less = titles[second[1]] + ("" if first[0] == second[0] else ", random weights")
     return (
-        {"network": first[0], "row": f"{SETS[first[1]]} minus {less}", "threshold": str(kind)}
+        {"network": first[0], "row": f"{titles[first[1]]} minus {less}", "threshold": str(kind)}
         | interval_columns("units", units)
         | interval_columns("concepts", concepts)
         | {"verdict": verdict(units)}
@@ -387,8 +395,9 @@ def write_tables(
     last: str,
     threshold: float,
     evaluation: Mapping[str, Any],
+    titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Write all tables of the dissection.
+    """Write all tables of the dissection; one that needs action regions says so without them.
 
     Args:
         outputs: where the tables go, CSV: `table1`, `blocks`, `emergence`, `relabelled`, and of the
@@ -399,8 +408,9 @@ def write_tables(
         last: the layer of Table 1.
         threshold: IoU from which a unit has a name, for all but Table 1.
         evaluation: resamples, confidence and seed.
+        titles: of the sets, by name; by default those of `SETS`.
     """
-    draws = Draws(**evaluation)
+    draws, titles = Draws(**evaluation), SETS | dict(titles or {})
     found = {tuple(key): read_dissection(path) for key, path in zip(keys, counts, strict=True)}
     of_last = {
         (network, name): one for (network, layer, name), one in found.items() if layer == last
@@ -412,18 +422,22 @@ def write_tables(
         for (network, name), one in of_last.items()
         if name == COMBINED and (network, SHUFFLED) in of_last
     ]
+    main = main_set([name for _, name in of_last])
     trained = {
-        k: one
-        for (k, name), one in of_last.items()
-        if name == COMBINED and not k.startswith(RANDOM)
+        k: one for (k, name), one in of_last.items() if name == main and not k.startswith(RANDOM)
     }
     composed = {k: one for k, one in trained.items() if one.compositions is not None}
-    several = {key: one for key, one in found.items() if key[2] in (COMBINED, SHUFFLED)}
+    several = {key: one for key, one in found.items() if key[2] in (main, SHUFFLED)}
+    actions = all(ACTION in one.categories for one in several.values())
     tables = {
-        "table1": table1(of_last, draws),
+        "table1": table1(of_last, draws, titles=titles),
         "blocks": blocks(several, draws, threshold=threshold),
-        "emergence": emergence(several, draws, last=last, threshold=threshold),
-        "relabelled": pd.concat(changed),
+        "emergence": emergence(several, draws, last=last, threshold=threshold)
+        if actions
+        else _needs(f"action regions, which {titles[main]} has none of"),
+        "relabelled": pd.concat(changed)
+        if changed
+        else _needs(f"two sets, one of them of action regions; {titles[main]} is one"),
         "concepts": pd.concat(
             [concepts(one, threshold).assign(network=name) for name, one in trained.items()]
         ),
@@ -434,6 +448,11 @@ def write_tables(
     for name, table in tables.items():
         with whole_file(outputs[name]) as temporary:
             table.to_csv(temporary, index=False, float_format=number_format("%.4g"))
+
+
+def _needs(what: str) -> pd.DataFrame:
+    """The table that stands for one which these sets do not allow."""
+    return pd.DataFrame({"not made: it needs": [what]})
 
 
 def _by_network(

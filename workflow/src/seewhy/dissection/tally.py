@@ -104,8 +104,9 @@ def tally(found: Dissection) -> pd.DataFrame:
     return table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
 
 
-def write_tally(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a tally."""
+def write_tally(path: str | Path, table: pd.DataFrame | Dissection) -> None:
+    """Write a tally, or that of a dissection."""
+    table = tally(table) if isinstance(table, Dissection) else table
     with whole_file(path) as temporary:
         table.to_csv(temporary, index=False)
 

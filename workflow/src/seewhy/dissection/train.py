@@ -52,6 +52,7 @@ from seewhy.hdf5_files import Expect
 from seewhy.memory import check_memory
 from seewhy.readable import make_again
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import as_metrics
 
 log = logging.getLogger(__name__)
 
@@ -219,7 +220,8 @@ def train_network(
     with whole_file(history) as temporary:
         lines = pd.DataFrame(training.history, columns=["step", "loss"])
         lines.to_csv(temporary, index=False, float_format=number_format("%.6g"))
-    write_json(metrics, {"validation": scores, "settings": made_from})
+    about = {"validation": scores, "settings": made_from} | as_metrics(training.remarks())
+    write_json(metrics, about)
     unfinished.discard()
 
 

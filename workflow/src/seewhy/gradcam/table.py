@@ -15,6 +15,7 @@ from seewhy.grounding.pointing_table import difference, mean_interval, read_scor
 from seewhy.scores.clusters import cluster_mean_interval
 from seewhy.scores.columns import interval_columns
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import metrics_remarks
 
 # Yamashita et al., section 3: UCF11, 1,200 videos to train on, 400 to test.
 PUBLISHED = {"CNN": (1.0, 0.94), "LRCN": (1.0, 0.98)}
@@ -42,6 +43,7 @@ def tabulate_gradcam(
     test: str | Path,
     steps: int,
     name: str,
+    metrics: str | Path | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -62,6 +64,8 @@ def tabulate_gradcam(
         test: frames of the test split.
         steps: frames of a clip that are read.
         name: of the corpus.
+        metrics: from `train_action_networks`, for what it remarked: networks that learnt nothing
+            have a `remark`; where they learnt, there is no such column.
         resamples: of the bootstrap.
         confidence: of the intervals.
         seed: of the draws.
@@ -79,6 +83,8 @@ def tabulate_gradcam(
             {"row": row, "kind": "network", "corpus": name, "clips": len(unseen),
              "train": float(seen[column].mean())} | interval_columns("accuracy", interval)
         )  # fmt: skip
+    for row in rows if metrics and metrics_remarks(metrics) else []:
+        row["remark"] = "; ".join(metrics_remarks(metrics))
     names = {column: row for row, column in NETWORKS.items()}
     for first, second in DIFFERENCES:
         gain = (unseen[first] - unseen[second]).to_numpy()

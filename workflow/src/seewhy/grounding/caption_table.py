@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from seewhy.scores.captions import CaptionScorer, ClipScores
 from seewhy.scores.meteor import Meteor
 from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 from seewhy.table_numbers import number_format
+from seewhy.text.tokens import tokenise
+from seewhy.training_remarks import all_alike, metrics_remarks, sound
+
+log = logging.getLogger(__name__)
 
 SCORES = ("BLEU-4", "METEOR", "CIDEr")
 # Bargal et al., section 6: the captioners whose words they ground, and those of [15].
@@ -32,17 +37,21 @@ def tabulate_word_captions(
     table: str | Path,
     *,
     name: str,
+    metrics: str | Path | None = None,
     resamples: int,
     confidence: float,
     seed: int,
 ) -> None:
     """Score the captions of test clips, beside the floor, the ceiling and the paper's METEOR.
 
+    A model that learnt nothing has a `remark`; where it learnt, there is no such column.
+
     Args:
         corpus: in canonical form.
         captions: from `caption_by_words`, of the test clips.
         table: CSV, a row a system.
         name: of the corpus.
+        metrics: from `train_word_network`, for what it remarked.
         resamples: of the bootstrap over clips.
         confidence: coverage of the intervals.
         seed: of the bootstrap, and of the references that are drawn.
@@ -53,7 +62,7 @@ def tabulate_word_captions(
     with Meteor() as meteor:
         scorer = CaptionScorer(references, meteor=meteor)
         constant = best_constant_caption(
-            references_of(corpus, "train"), references_of(corpus, "val")
+            references_of(corpus, "train", least=1), references_of(corpus, "val", least=1)
         )
         systems: dict[tuple[str, str], Sequence[ClipScores]] = {
             ("mean pooling", "model"): [scorer.score(said)],
@@ -71,6 +80,14 @@ def tabulate_word_captions(
             one = intervals[score]
             row |= {score: one.value, f"{score} low": one.low, f"{score} high": one.high}
         rows.append(row)
+    remarks = metrics_remarks(metrics) if metrics else []
+    should = [" ".join(tokenise(references[clip][0])) for clip in said]
+    remarks += [told for told in [all_alike(said.values(), references=should)] if told]
+    if rows[0]["BLEU-4"] <= rows[1]["BLEU-4"]:
+        remarks.append("BLEU-4 is not above that of the best constant caption")
+    if remarks:
+        rows[0]["remark"] = "; ".join(remarks)
+        sound(log, table, remarks)
     rows += _published()
     with whole_file(table) as temporary:
         frame = pd.DataFrame(rows)

@@ -135,14 +135,14 @@ def load_vgg(cnn: VGG, path: str | Path) -> None:
 
     Args:
         cnn: of the shape of the weights.
-        path: ``.safetensors``, or ``.pth`` with tensors only; with torchvision's names. The last
+        path: see `seewhy.backbones.weights.read_weights`; with torchvision's names. The last
             classifier, which `cnn` lacks, is passed over.
 
     Raises:
         InputError: not there, or of another network.
     """
-    tensors, _ = read_weights(path)
     own = cnn.state_dict()
+    tensors, _ = read_weights(path, names=own)
     last = max((name for name in tensors if name.startswith("classifier.")), default="")
     beyond = last.rsplit(".", 1)[0] + "."
     if last and last not in own:

@@ -1,7 +1,7 @@
 """Saliency maps in space and time for a class or a word, in one backward pass (Algorithm 1).
 
     maps = ground_action(network, frames, "wave")              # cEB-R of an LRCN, cEB of a CNN
-    maps = ground_word(captioner, frames, words, position=3)
+    maps = ground_word(captioner, frames, words, position)     # [clips]: of a word in each
 
 The steps, in the paper's numbers: a prior on the class at the last step (1), excitation backprop
 through time down to fc7 (2), each map over its own sum in time and space (3, eqs. 5 and 6), the

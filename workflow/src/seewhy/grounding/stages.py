@@ -23,6 +23,7 @@ from seewhy.files import whole_file
 from seewhy.progress import progress
 from seewhy.resume import Unfinished
 from seewhy.table_numbers import number_format
+from seewhy.training_remarks import never_fell, sound
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Stage:
         parameters: what learns.
         loss: of a batch that it draws by the generator it is given.
         enter: brings the networks into the mode of the stage; called before each round.
+        anew: whether what learns begins untrained, so that its loss must fall.
     """
 
     steps: int
@@ -47,6 +49,7 @@ class Stage:
     parameters: list[nn.Parameter]
     loss: Callable[[np.random.Generator], Tensor]
     enter: Callable[[], Any]
+    anew: bool = True
 
 
 class StagedTraining:
@@ -113,7 +116,20 @@ class StagedTraining:
                         )
                     self.history.append({"stage": name, "step": last, "loss": mean})
                     unfinished.save(self.history)
+        sound(log, output, self.remarks())
         return unfinished
+
+    def remarks(self) -> list[str]:
+        """What is to be said of stages that learnt nothing (`seewhy.training_remarks`)."""
+        found = (
+            never_fell(
+                [line["loss"] for line in self.history if line["stage"] == name],
+                of=f"the loss of {self.what}, stage {name},",
+            )
+            for name, stage in self.stages.items()
+            if stage.anew
+        )
+        return [remark for remark in found if remark]
 
     def write_history(self, path: str | Path) -> None:
         """CSV ``stage,step,loss``, the mean over the steps since the last line."""

@@ -40,6 +40,7 @@ from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import ActionNetwork, VGGShape, vgg_action_network
 from seewhy.grounding.stages import Stage, StagedTraining
 from seewhy.memory import check_memory
+from seewhy.training_remarks import as_metrics
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +183,8 @@ def train_action_networks(
     save_action_network(cnn_output, cnn, shape)
     save_action_network(lrcn_output, lrcn, shape)
     training.write_history(history)
-    write_json(metrics, {"validation": scores, "settings": made_from})
+    about = {"validation": scores, "settings": made_from} | as_metrics(training.remarks())
+    write_json(metrics, about)
     unfinished.discard()
 
 
@@ -234,7 +236,7 @@ class _Trainer:
                            self.clips, self.train_all),
             "long": Stage(s.long, s.long_rate,
                           [*lrcn.lstm.parameters(), *lrcn.classifier.parameters()],
-                          self.long, self.train_lstm),
+                          self.long, self.train_lstm, anew=False),
         }  # fmt: skip
         return StagedTraining(
             stages,

@@ -41,6 +41,7 @@ from seewhy.grounding.encoding import encode_clips
 from seewhy.grounding.networks import VGG, CaptionerSizes, MeanPoolCaptioner, VGGShape
 from seewhy.grounding.stages import Stage, StagedTraining
 from seewhy.text.tokens import Vocabulary
+from seewhy.training_remarks import as_metrics
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,8 @@ def train_word_network(
     save_word_network(output, captioner, shape, source.vocabulary)
     training.write_history(history)
     scores = {"loss": loss, "perplexity": math.exp(loss), "words": len(source.vocabulary)}
-    write_json(metrics, {"validation": scores, "settings": made_from})
+    about = {"validation": scores, "settings": made_from} | as_metrics(training.remarks())
+    write_json(metrics, about)
     unfinished.discard()
 
 
@@ -204,7 +206,14 @@ class _Trainer:
         above = [p for name, p in captioner.named_parameters() if not name.startswith("cnn.")]
         stages = {
             "decoder": Stage(s.decoder, s.decoder_rate, above, self.decoder, self.freeze_cnn),
-            "all": Stage(s.all, s.all_rate, [*captioner.parameters()], self.all, captioner.train),
+            "all": Stage(
+                s.all,
+                s.all_rate,
+                [*captioner.parameters()],
+                self.all,
+                captioner.train,
+                anew=not s.decoder,
+            ),
         }
         return StagedTraining(
             stages,

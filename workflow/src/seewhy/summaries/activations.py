@@ -3,7 +3,8 @@ r"""What a network makes of the images of a split: pooled activations, logits, f
     read_activations(network, "birds.h5", "train.h5", layer="layer4", linear="fc", rows=train,
                      prepare=scaling, device="auto")
     found = load_activations("train.h5")          # found.phi [m, n], found.logits [m, o]
-    for rows, maps in feature_maps(network, "birds.h5", layer="layer4", rows=(3, 5)): ...
+    blocks = feature_maps(network, "birds.h5", layer="layer4", prepare=scaling, rows=(3, 5))
+    rows, maps = next(blocks)                     # places [b], and [b, n, h, w]
 
 All of `seewhy.summaries` is about networks that end with global average pooling :math:`\phi` and
 one linear layer,

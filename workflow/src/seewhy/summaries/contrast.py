@@ -1,8 +1,10 @@
 r"""Why this class and not that one: a margin dealt over attributes, exactly.
 
-    (held,) = contrast_classes(phi[:1], weight, bias, distributions, names, "tern", "gull", ...)
-    held.favour                          # (("red bill", 1.31), ...)
-    held.favour + held.against + rest + no_attribute + bias = margin
+    (held,) = contrast_classes(
+        phi[:1], weight, bias, distributions, names, "tern", "gull", classes=["tern", "gull"]
+    )
+    held.favour                          # (("red bill", 1.31), ...), and held.against
+    held.total                           # the margin: these, the rest, no_attribute and bias
 
 The margin between two classes is a sum over filters, since only global average pooling and a linear
 layer stand above them; each filter's part is dealt over attributes by its p(t|f), whose rows sum to

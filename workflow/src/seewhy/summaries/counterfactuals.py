@@ -1,8 +1,10 @@
 """Birds of the aviary drawn again with one slot changed, and what a network makes of them.
 
     pairs = attribute_slots(table.names, slots)    # of "yellow crown": ("crown", "yellow")
-    drawn = draw_counterfactuals(network, test, rows, birds, slots, seed=1, layer="block4", ...)
-    drawn.phi[b, v]                  # of bird b with slot and value drawn.pairs[v]
+    drawn = draw_counterfactuals(
+        network, test, rows, birds, slots, seed=1, layer="block4", prepare=Scaling()
+    )
+    drawn.phi[0, 5]                  # of the first bird with slot and value drawn.pairs[5]
 
 Pose, place, background, light and noise stay (`seewhy.worlds.aviary.world.redraw`), and so does the
 area that is cut out: what changes in the network's answer, the slot has caused. Each slot is given

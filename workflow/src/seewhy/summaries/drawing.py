@@ -45,7 +45,7 @@ from seewhy.summaries.pointing import heat_maps
 from seewhy.summaries.retrieval import frequent_attributes
 from seewhy.summaries.split import Split
 from seewhy.summaries.tables import TOP, image_probabilities, say
-from seewhy.summaries.triage import AMBIGUOUS, KINDS
+from seewhy.summaries.triage import AMBIGUOUS, KINDS, UNSORTED
 from seewhy.text.attributes import Attributes
 from seewhy.text.sentences import readable
 
@@ -54,7 +54,7 @@ FIGURES = ("explanations", "contrast", "filters", "heat_maps", "retrieval", "fai
 LEVEL = 0.05
 """p-value from which an attribute is no better than chance."""
 _WORDS = {"missing": "a feature missed", "perturbation": "a spoilt image",
-          "label": "a wrong label", AMBIGUOUS: "undecided"}  # fmt: skip
+          "label": "a wrong label", AMBIGUOUS: "undecided", UNSORTED: "not sorted"}  # fmt: skip
 _NO_FAULT = "no fault of image or label"
 _FREQUENT = 30  # attributes among which some are drawn
 
@@ -261,12 +261,17 @@ class _Drawer:
     def queries(self, count: int, images: int) -> list[Query]:
         rng = np.random.default_rng(self.seed + 4)
         scores = image_probabilities(self.test, self.table)
+        known = np.flatnonzero(self.test.described)
+        if not len(known):
+            return []
         found = []
         for t in rng.permutation(self._frequent())[:count]:
-            best = np.argsort(-scores[:, t], kind="stable")[:images]
+            best = known[np.argsort(-scores[known, t], kind="stable")[:images]]
             has = self.test.presence[:, [t]].toarray()[:, 0]
             found.append(
-                Query(self.table.names[t], self.test.images(best), has[best], float(has.mean()))
+                Query(
+                    self.table.names[t], self.test.images(best), has[best], float(has[known].mean())
+                )
             )
         return found
 
@@ -295,7 +300,7 @@ class _Drawer:
                 self._of_class(int(one.given)), self._of_class(int(one.predicted)),
                 why["given"][k], why["predicted"][k], _WORDS[one.kind], self._evidence(one),
                 (_WORDS | {KINDS[0]: _NO_FAULT})[one.truth] if known else "nothing of any image",
-                one.kind == one.truth if known else None,
+                one.kind == one.truth if known and one.kind != UNSORTED else None,
             )
             for k, (image, one) in enumerate(
                 zip(test.images(rows), mistakes.itertuples(), strict=True)
@@ -324,6 +329,8 @@ class _Drawer:
 
     def _evidence(self, one: Any) -> str:
         """What `say_evidence` says, without the classes and the kind, which stand beside it."""
+        if one.kind == UNSORTED:
+            return "There is too little to learn the kinds of mistakes from."
         given, predicted = (self.test.classes[int(c)] for c in (one.given, one.predicted))
         before = f"{given} taken for {predicted}: {one.kind} ("
         said = one.says

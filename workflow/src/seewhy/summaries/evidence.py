@@ -26,6 +26,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import softmax
 
 from seewhy.errors import InputError
+from seewhy.summaries.lacks import Lacks
 from seewhy.summaries.retrieval import class_profile, top_attributes
 
 Array = np.ndarray
@@ -47,7 +48,7 @@ class TrainClasses:
         spread: standard deviation of phi within classes, [n].
         typical: median distance of a class's train images from its mean, [o].
         profile: share of the class's captions with each attribute, [o, l]; None without captions.
-        images: train images of each class, [o].
+        images: train images of each class, those with captions where these are known, [o].
         centre: medians of the image statistics; None without.
         scale: their spread, as a standard deviation; None without.
     """
@@ -72,6 +73,7 @@ def describe_train(
     names: Sequence[str],
     *,
     presence: csr_matrix | None = None,
+    described: Array | None = None,
     statistics: pd.DataFrame | None = None,
 ) -> TrainClasses:
     """Describe the classes by their train images.
@@ -83,10 +85,12 @@ def describe_train(
         pdf: p(t|f), [n, l].
         names: of the attributes, [l].
         presence: attributes in the train images' captions, [m, l].
+        described: which of them have captions, [m] bool; None: all.
         statistics: of the train images, see `image_statistics`.
 
     Raises:
-        InputError: shapes that do not fit, or a class without a train image.
+        InputError: shapes that do not fit.
+        Lacks: a class without a train image.
     """
     phi, weights, pdf = np.asarray(phi, float), np.asarray(weights, float), np.asarray(pdf)
     labels = np.asarray(labels, int)
@@ -102,7 +106,7 @@ def describe_train(
         )
     images = np.bincount(labels, minlength=o)
     if not images.all():
-        raise InputError(f"triage: class {int(images.argmin())} has no train image; give some")
+        raise Lacks(f"train images of each class: class {int(images.argmin())} has no train image")
     mean = np.zeros((o, n))
     np.add.at(mean, labels, phi)
     mean /= images[:, None]
@@ -116,7 +120,11 @@ def describe_train(
         centre = statistics.median()
         deviation = 1.4826 * (statistics - centre).abs().median()
         scale = deviation.where(deviation > 0, statistics.std(ddof=0)).clip(lower=1e-6)
-    profile = None if presence is None else class_profile(presence, labels, o)
+    profile = None
+    if presence is not None:
+        known = np.full(len(labels), True) if described is None else np.asarray(described, bool)
+        profile = class_profile(csr_matrix(presence)[known], labels[known], o)
+        images = np.bincount(labels[known], minlength=o)
     return TrainClasses(
         weights, pdf, tuple(names), mean, spread, typical, profile, images, centre, scale
     )

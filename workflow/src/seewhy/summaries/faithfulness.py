@@ -2,7 +2,8 @@ r"""Whether what a summary names is why the network decided: exact counterfactua
 
     write_faithfulness({"faithfulness": "faithfulness.csv", "ablation": ..., "naming": ...},
                        train=train, test=test, tables=tables, network=network, world="aviary",
-                       seed=1, layer="block4", prepare=Scaling())
+                       seed=1, layer="block4", prepare=Scaling(),
+                       draws={"resamples": 200, "confidence": 0.95, "seed": 0})
 
 The margin of the class c that the network says is :math:`y_c - \max_{o \ne c} y_o`. Of a bird with
 a yellow crown an attribute "yellow crown" is worth
@@ -42,7 +43,6 @@ from seewhy.summaries.counterfactuals import (
     sample_right,
 )
 from seewhy.summaries.distributions import FilterAttributes
-from seewhy.summaries.retrieval import class_profile
 from seewhy.summaries.silencing import FILTERS, margins, tabulate_ablation
 from seewhy.summaries.split import Split
 from seewhy.summaries.tables import TOP, image_probabilities, write_tables
@@ -256,8 +256,7 @@ def write_faithfulness(
     pairs = attribute_slots(next(iter(tables.values())).names, read["slots"])
     places = found.places(pairs)
     nameable = np.isin(np.arange(len(found.pairs)), places)
-    profile = class_profile(train.presence, train.labels, len(train.classes))
-    frequency = np.asarray(train.presence.mean(axis=0)).ravel()
+    profile, frequency = train.profile, train.frequency
     scores = {preset: image_probabilities(test, table)[rows] for preset, table in tables.items()}
     scores["class profile"] = profile[decided]
     scores["most frequent"] = np.tile(frequency, (len(rows), 1))

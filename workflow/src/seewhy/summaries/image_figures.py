@@ -1,6 +1,6 @@
 """Figures of attributes in images: retrieved (6), located (7), and what went wrong (8).
 
-    draw_retrieval("retrieval.png", [Query("red bill", images, has, 17), ...])
+    draw_retrieval("retrieval.png", [Query("red bill", images, has, 0.17), ...])
 
 Each takes what it shows as plain arrays and texts; `seewhy.summaries.drawing` gathers them.
 

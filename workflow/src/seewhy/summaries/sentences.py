@@ -40,6 +40,7 @@ N = 4  # longest n-gram
 MEASURES = ("BLEU-1", "BLEU-2", "BLEU-4")
 SMOOTHING = ("method1", "method2")
 EPSILON = 0.1  # of method1, NLTK's default
+UNTRIED = "untried: it takes right and wrong images"
 PUBLISHED = {"right": 0.415, "wrong": 0.381, "overall": 0.409}
 
 
@@ -251,7 +252,9 @@ def tabulate_sentences(
     Args:
         systems: sentences of each method, [m].
         baselines: see `baseline_sentences`.
-        captions: reference captions of each image, at least two, [m].
+        captions: reference captions of each image, at least one with a word in it, [m]. The oracle,
+            and what is compared with it, are of the images with two; without two such images they
+            are left out.
         right: whether the network's class is the given one, [m] bool.
         given: the given class of each image, [m].
         smoothing: of BLEU-4.
@@ -264,11 +267,11 @@ def tabulate_sentences(
         oracle, paired difference, published), `captions` (all, or all but one: `held_out_bleu`),
         `measure`, `images`, `wrong images`; `overall`, `right`, `wrong`, `right minus wrong` and
         `within class`, each with low and high; `verdict` and `verdict within class`: of the claim
-        that right images are explained better; for a paired difference, `verdict` is of its
-        `overall`.
+        that right images are explained better, `UNTRIED` where none is wrong or none is right; for
+        a paired difference, `verdict` is of its `overall`.
 
     Raises:
-        InputError: lengths that do not fit, or no right or no wrong image.
+        InputError: lengths that do not fit.
     """
     right, given = np.asarray(right, bool), np.asarray(given)
     m = len(captions)
@@ -277,51 +280,54 @@ def tabulate_sentences(
             f"sentences: {m} images with captions, {len(right)} right or wrong and {len(given)} "
             "given classes; give one each"
         )
-    if right.all() or not right.any():
-        raise InputError(
-            f"sentences: {int(right.sum())} of {m} images are right; give right and wrong ones"
-        )
-    values = {
-        ("oracle", "a reference caption", "all but one"): held_out_bleu(
-            None, captions, smoothing=smoothing
-        )
-    }
+    several = np.flatnonzero([sum(map(bool, map(tokenise, texts))) > 1 for texts in captions])
+    several = several if len(several) > 1 else several[:0]
+    pick = lambda texts: [texts[k] for k in several]  # noqa: E731
+    of = {"all": np.arange(m), "all but one": several}
+    oracle = "oracle", "a reference caption", "all but one"
+    values: dict[tuple[str, str, str], Array] = {}
+    if len(several):
+        values[oracle] = held_out_bleu(None, pick(captions), smoothing=smoothing)
     for kind, group in (("method", systems), ("baseline", baselines)):
         for row, texts in group.items():
             values[kind, row, "all"] = sentence_bleu(texts, captions, smoothing=smoothing)
     compared = []
     for row, texts in systems.items():
-        values["method", row, "all but one"] = held_out_bleu(texts, captions, smoothing=smoothing)
+        if len(several):
+            held = "method", row, "all but one"
+            values[held] = held_out_bleu(pick(texts), pick(captions), smoothing=smoothing)
         compared += [(("method", row, "all"), ("baseline", other, "all")) for other in baselines]
-        compared.append(
-            (("method", row, "all but one"), ("oracle", "a reference caption", "all but one"))
-        )
+        compared += [(held, oracle)] if len(several) else []
     for one, two in compared:
         about = "paired difference", f"{one[1]} minus {two[1]}", one[2]
         values[about] = values[one] - values[two]  # means are linear, so this is the paired draw
-    draws = {"clips": m, "resamples": resamples, "level": confidence, "seed": seed}
-    counts = {"images": m, "wrong images": int((~right).sum())}
+    draws = {"resamples": resamples, "level": confidence, "seed": seed}
     rows: list[dict[str, Any]] = []
     for (kind, row, against), scores in values.items():
+        mine = of[against]
+        counts = {"images": len(mine), "wrong images": int((~right[mine]).sum())}
         for measure, column in zip(MEASURES, scores.T, strict=True):
-            score = right_and_wrong(column, right, given, name="")
-            known = {name for name, value in score(np.ones((1, m))).items() if value == value}
+            score = right_and_wrong(column, right[mine], given[mine], name="")
+            each = np.ones((1, len(mine)))
+            known = {name for name, value in score(each).items() if value == value}
             found = {
                 name.strip(): interval
-                for name, interval in bootstrap_interval([_finite(score)], **draws).items()
+                for name, interval in bootstrap_interval(
+                    [_finite(score)], clips=len(mine), **draws
+                ).items()
                 if name in known
             }
             claim = "overall" if kind == "paired difference" else "right minus wrong"
             rows.append(
                 {"row": row, "kind": kind, "captions": against, "measure": measure} | counts
                 | _columns(found)
-                | {"verdict": verdict(found[claim])}
+                | {"verdict": verdict(found[claim]) if claim in found else UNTRIED}
             )  # fmt: skip
             if "within class" in found:
                 rows[-1]["verdict within class"] = verdict(found["within class"])
     published = {"row": "paper", "kind": "published (Guo et al. 2019, Table 3)", "measure": "BLEU"}
     rows.append(published | PUBLISHED)
-    return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+    return pd.DataFrame(rows).astype(dict.fromkeys(("images", "wrong images"), "Int64"))
 
 
 def _finite(score: Callable[[Array], dict[str, Array]]) -> Callable[[Array], dict[str, Array]]:

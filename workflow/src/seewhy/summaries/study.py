@@ -44,7 +44,7 @@ def open_study(
     activations: Sequence[str | Path],
     attributes: str | Path,
     filters: Sequence[str | Path],
-    weights: str | Path,
+    weights: str | Path | None,
     model: Mapping[str, Any],
 ) -> Study:
     """Open everything.
@@ -79,6 +79,6 @@ def study_of_rule(inputs: Any, model: Mapping[str, Any]) -> Study:
         activations=list(inputs.activations),
         attributes=inputs.attributes,
         filters=list(inputs.filters),
-        weights=inputs.weights,
+        weights=next(iter(inputs.weights), None),
         model=model,
     )

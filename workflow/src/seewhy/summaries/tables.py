@@ -8,6 +8,7 @@ reason to one image of the aviary in ten.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seewhy.errors import InputError
 from seewhy.files import open_hdf5, whole_file
 from seewhy.summaries.activations import feature_maps, load_activations
 from seewhy.summaries.distributions import FilterAttributes
@@ -29,6 +29,7 @@ from seewhy.summaries.explain import (
 )
 from seewhy.summaries.filters import PAPER, filter_attributes
 from seewhy.summaries.image_statistics import image_statistics
+from seewhy.summaries.lacks import COLUMN, Lacks, table_or_needs
 from seewhy.summaries.parts import attribute_parts
 from seewhy.summaries.pointing import (
     centre_points,
@@ -41,15 +42,14 @@ from seewhy.summaries.pointing import (
 from seewhy.summaries.retrieval import (
     another_images,
     baseline_retrievals,
-    class_profile,
     frequent_attributes,
     retrieve,
     tabulate_retrieval,
 )
 from seewhy.summaries.sentences import baseline_sentences, tabulate_sentences
-from seewhy.summaries.split import Split
+from seewhy.summaries.split import Split, presence_of
 from seewhy.summaries.study import Study
-from seewhy.summaries.triage import fit_thresholds, say_evidence, triage, true_kinds
+from seewhy.summaries.triage import UNSORTED, fit_thresholds, say_evidence, triage, true_kinds
 from seewhy.summaries.triage_table import (
     fit_confidence,
     majority,
@@ -59,7 +59,9 @@ from seewhy.summaries.triage_table import (
 from seewhy.table_numbers import number_format
 from seewhy.text.attributes import Attributes
 from seewhy.text.sentences import sentence
+from seewhy.text.tokens import tokenise
 
+log = logging.getLogger(__name__)
 Array = np.ndarray
 Tables = Mapping[str, FilterAttributes]
 TOP = 5
@@ -95,10 +97,18 @@ def grounding_table(
         maps: feature maps of all test images in order, ``[b, n, h, w]`` at a time.
         top: most frequent attributes with key points.
         draws: resamples, confidence, seed.
+
+    Raises:
+        Lacks: no key points, or none that an attribute of a caption names.
     """
     first = next(iter(tables.values()))
+    if not test.parts:
+        raise Lacks("key points of the images' parts, which this corpus has none of")
     parts = attribute_parts(first.names, test.parts)
     counts = np.asarray(train.presence.sum(0)).ravel()
+    named = parts & (counts > 0)[:, None]
+    if not ((test.presence.astype(float) @ named > 0) & test.visible).any():
+        raise Lacks("test images whose captions name a part of which a key point is visible")
     pairs = grounding_pairs(
         test.presence, parts, test.points, test.visible, size=test.size, top=top, counts=counts
     )
@@ -122,36 +132,44 @@ def grounding_table(
 def retrieval_table(
     train: Split, test: Split, tables: Tables, *, top: int, draws: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Table 2: search by the most frequent attributes, restricted to sentences and open."""
-    asked = frequent_attributes(train.presence, top=top)
-    profile = class_profile(train.presence, train.labels, len(train.classes))
-    frequency = np.asarray(train.presence.mean(0)).ravel()
+    """Table 2: search by the most frequent attributes, restricted to sentences and open.
+
+    Of the test images with captions: what others show, nobody says.
+
+    Raises:
+        Lacks: no such image, or none with an attribute that is asked for.
+    """
+    asked, known = frequent_attributes(train.presence, top=top), test.described
+    truth = test.presence[:, asked].toarray()[known]
+    if not truth.any():
+        raise Lacks("captions of test images with one of the train images' frequent attributes")
+    most = min(TOP, test.presence.shape[1])
     methods = {
-        preset: retrieve(image_probabilities(test, table), asked, top=TOP)
+        preset: retrieve(image_probabilities(test, table)[known], asked, top=most)
         for preset, table in tables.items()
     }
     baselines = baseline_retrievals(
-        profile, test.found.decided, frequency, asked, top=TOP, seed=draws["seed"]
-    )
+        train.profile, test.found.decided[known], train.frequency, asked, top=most,
+        seed=draws["seed"],
+    )  # fmt: skip
     last = list(methods)[-1]
     baselines[f"another image's ({last})"] = another_images(methods[last], seed=draws["seed"])
-    truth = test.presence[:, asked].toarray()
     return tabulate_retrieval(methods, baselines, truth, **draws)
 
 
-def sentence_table(
-    train: Split, test: Split, tables: Tables, attributes: Attributes, *, draws: Mapping[str, Any]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Table 3, and the sentences: a row an image and preset."""
+def image_sentences(
+    test: Split, tables: Tables, attributes: Attributes, *, seed: int
+) -> tuple[dict[str, list[str]], pd.DataFrame]:
+    """The sentence of each image by each preset, and both as a table: a row an image and preset."""
     write = say(attributes)
-    rows, systems = [], {}
+    rows: list[dict[str, Any]] = []
+    systems: dict[str, list[str]] = {}
     for preset, table in tables.items():
         scores = image_probabilities(test, table)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
         judged = explain_images(
             test.found.phi, test.found.weight, table.distributions(), table.names,
-            bias=test.found.bias, classes=test.classes, top=TOP, support=table.support,
-            seed=draws["seed"],
+            bias=test.found.bias, classes=test.classes, top=TOP, support=table.support, seed=seed,
         )  # fmt: skip
         systems[preset] = [
             write(test.classes[c], [table.names[j] for j in some])
@@ -167,27 +185,42 @@ def sentence_table(
                 test.names, test.labels, judged, systems[preset], strict=True
             )
         ]  # fmt: skip
-    names = next(iter(tables.values())).names
-    last = list(systems)[-1]
-    decided = test.found.decided
-    baselines = baseline_sentences(
-        systems[last],
-        lambda c, some: write(test.classes[c], [names[j] for j in some]),
-        decided,
-        profile=class_profile(train.presence, train.labels, len(train.classes)),
-        frequency=np.asarray(train.presence.mean(0)).ravel(),
-        top=TOP, seed=draws["seed"],
-    )  # fmt: skip
-    told = [k for k, texts in enumerate(test.captions) if len(texts) > 1]
+    return systems, pd.DataFrame(rows)
+
+
+def sentence_table(
+    train: Split,
+    test: Split,
+    tables: Tables,
+    attributes: Attributes,
+    systems: Mapping[str, Sequence[str]],
+    *,
+    draws: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Table 3, of the sentences of `image_sentences` and the test images with captions.
+
+    Raises:
+        Lacks: fewer than two such images.
+    """
+    told = [k for k, texts in enumerate(test.captions) if any(map(tokenise, texts))]
     if len(told) < 2:
-        raise InputError(f"{test.path}: {len(told)} images with two captions; Table 3 needs two")
+        raise Lacks(f"captions of two test images or more; {len(told)} have any")
+    write, names = say(attributes), next(iter(tables.values())).names
+    frequency = train.frequency
+    baselines = baseline_sentences(
+        systems[list(systems)[-1]],
+        lambda c, some: write(test.classes[c], [names[j] for j in some]),
+        test.found.decided,
+        profile=train.profile,
+        frequency=frequency,
+        top=min(TOP, int((frequency > 0).sum())), seed=draws["seed"],
+    )  # fmt: skip
     pick = lambda texts: [texts[k] for k in told]  # noqa: E731
-    table = tabulate_sentences(
+    return tabulate_sentences(
         {name: pick(texts) for name, texts in systems.items()},
         {name: pick(texts) for name, texts in baselines.items()},
         pick(test.captions), test.right[told], test.labels[told], **draws,
     )  # fmt: skip
-    return table, pd.DataFrame(rows)
 
 
 def class_table(study: Study) -> pd.DataFrame:
@@ -230,16 +263,80 @@ def triage_tables(
         table: p(t|f) that names.
         faults: recorded fault of an image, by its name; "" for none.
         draws: resamples, confidence, seed.
+
+    Without validation mistakes the thresholds have nothing to be fitted to: the test mistakes are
+    listed, `UNSORTED`, and the other two tables say what they would need.
     """
+    try:
+        of_val, of_test = _evidence_of_mistakes(train, val, test, table, faults)
+    except Lacks as needs:
+        of_val, of_test = None, _mistakes(test, faults)
+        lacking = str(needs)
+    else:
+        lacking = next(
+            (
+                f"images that the network mistakes, and of {what} it mistakes {len(found)}"
+                for what, found, least in (
+                    ("the validation images", of_val, 1), ("the test images", of_test, 2)
+                )
+                if len(found) < least
+            ),
+            "",
+        )  # fmt: skip
+    truth = true_kinds(of_test["fault"])
+    if lacking:
+        log.warning("the triage of mistakes is skipped: it needs %s", lacking)
+        kinds = np.full(len(of_test), UNSORTED)
+        needs = pd.DataFrame({COLUMN: [lacking]})
+        return needs, needs, _pages(of_test, kinds, truth, test)
+    truth_val = true_kinds(of_val["fault"])
+    kinds = triage(of_test, fit_thresholds(of_val, truth_val))
+    rule = fit_confidence(of_val["confidence"].to_numpy(), truth_val)
+    baselines = {
+        "confidence alone": rule(of_test["confidence"].to_numpy()),
+        "majority": np.full(len(truth), majority(truth_val)),
+    }
+    scores = tabulate_triage({"triage": kinds}, baselines, truth, **draws)
+    evidence = tabulate_evidence(of_test, truth, **draws)
+    return scores, evidence, _pages(of_test, kinds, truth, test)
+
+
+def _pages(of_test: pd.DataFrame, kinds: Array, truth: Array, test: Split) -> pd.DataFrame:
+    """Each mistake with what is said of it."""
+    return of_test.assign(
+        kind=kinds, truth=truth,
+        says=[
+            say_evidence(row, kind, test.classes)
+            for (_, row), kind in zip(of_test.iterrows(), kinds, strict=True)
+        ],
+    )  # fmt: skip
+
+
+def _mistakes(split: Split, faults: Mapping[str, str]) -> pd.DataFrame:
+    """The mistakes of a split without any evidence."""
+    wrong = np.flatnonzero(~split.right)
+    names = [split.names[k] for k in wrong]
+    return pd.DataFrame(
+        {
+            "given": split.labels[wrong], "predicted": split.found.decided[wrong],
+            "fault": [faults.get(name, "") for name in names], "image": names,
+        }
+    )  # fmt: skip
+
+
+def _evidence_of_mistakes(
+    train: Split, val: Split, test: Split, table: FilterAttributes, faults: Mapping[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The mistakes of the validation and of the test images, each with its evidence."""
     statistics = {
         id(split): image_statistics(split.images(np.arange(len(split.names))))
         for split in (train, val, test)
     }
     known = describe_train(
         train.found.phi, train.labels, train.found.weight, table.distributions(), table.names,
-        presence=train.presence, statistics=statistics[id(train)],
+        presence=train.presence, described=train.described, statistics=statistics[id(train)],
     )  # fmt: skip
-    evidence = {}
+    evidence = []
     for split in (val, test):
         wrong = np.flatnonzero(~split.right)
         found = gather_evidence(
@@ -248,24 +345,9 @@ def triage_tables(
         ).iloc[wrong].reset_index(drop=True)  # fmt: skip
         found["fault"] = [faults.get(split.names[k], "") for k in wrong]
         found["image"] = [split.names[k] for k in wrong]
-        evidence[id(split)] = found
-    of_val, of_test = evidence[id(val)], evidence[id(test)]
-    truth_val, truth = true_kinds(of_val["fault"]), true_kinds(of_test["fault"])
-    kinds = triage(of_test, fit_thresholds(of_val, truth_val))
-    rule = fit_confidence(of_val["confidence"].to_numpy(), truth_val)
-    baselines = {
-        "confidence alone": rule(of_test["confidence"].to_numpy()),
-        "majority": np.full(len(truth), majority(truth_val)),
-    }
-    pages = of_test.assign(
-        kind=kinds, truth=truth,
-        says=[
-            say_evidence(row, kind, test.classes)
-            for (_, row), kind in zip(of_test.iterrows(), kinds, strict=True)
-        ],
-    )  # fmt: skip
-    scores = tabulate_triage({"triage": kinds}, baselines, truth, **draws)
-    return scores, tabulate_evidence(of_test, truth, **draws), pages
+        evidence.append(found)
+    of_val, of_test = evidence
+    return of_val, of_test
 
 
 def write_tables(outputs: Mapping[str, str | Path], tables: Mapping[str, pd.DataFrame]) -> None:
@@ -283,15 +365,16 @@ def write_filters(
     activations: str | Path,
     attributes: str | Path,
 ) -> None:
-    """p(t|f) of the training images by one preset, from file to file (eqs. 1 to 4)."""
+    """p(t|f) of the training images with captions by a preset, from file to file (eqs. 1 to 4)."""
     mined, found = Attributes.load(attributes), load_activations(activations)
     with open_hdf5(crops, needs=("name",)) as file:
         names = file["name"].asstr()[:]
-    place = {name: row for row, name in enumerate(mined.images)}
-    presence = mined.presence[[place[name] for name in names]]
+    described = set(mined.images)
+    known = np.array([name in described for name in names], bool)
+    presence = presence_of(mined, names[known])
     prior = mined.prior() if preset == PAPER else None
     filter_attributes(
-        preset, found.phi, presence, mined.names,
+        preset, found.phi[known], presence, mined.names,
         prior=prior, tagger=mined.tagger, network=found.network,
     ).save(output)  # fmt: skip
 
@@ -304,7 +387,7 @@ def score_summaries(
     top: int,
     evaluation: Mapping[str, Any],
 ) -> None:
-    """All tables.
+    """All tables; one that needs what these images lack says so in its file.
 
     Args:
         outputs: where `table1` to `table3`, `sentences`, `classes`, `triage`, `evidence` and
@@ -319,7 +402,7 @@ def score_summaries(
     opened = study.opened
     blocks = feature_maps(opened.network, test.path, layer=study.layer, prepare=opened.prepare)
     maps = (block for _, block in blocks)
-    third, sentences = sentence_table(train, test, tables, study.attributes, draws=evaluation)
+    systems, sentences = image_sentences(test, tables, study.attributes, seed=evaluation["seed"])
     recorded: dict[str, str] = {}
     if faults is not None:
         birds = pd.read_csv(faults, keep_default_na=False)
@@ -330,9 +413,19 @@ def score_summaries(
     write_tables(
         outputs,
         {
-            "table1": grounding_table(train, test, tables, maps, top=top, draws=evaluation),
-            "table2": retrieval_table(train, test, tables, top=top, draws=evaluation),
-            "table3": third,
+            "table1": table_or_needs(
+                "Table 1",
+                lambda: grounding_table(train, test, tables, maps, top=top, draws=evaluation),
+            ),
+            "table2": table_or_needs(
+                "Table 2", lambda: retrieval_table(train, test, tables, top=top, draws=evaluation)
+            ),
+            "table3": table_or_needs(
+                "Table 3",
+                lambda: sentence_table(
+                    train, test, tables, study.attributes, systems, draws=evaluation
+                ),
+            ),
             "sentences": sentences,
             "classes": class_table(study),
             "triage": scores,

@@ -34,6 +34,8 @@ from seewhy.errors import InputError
 Array = np.ndarray
 KINDS = ("missing", "perturbation", "label")
 AMBIGUOUS = "ambiguous"
+UNSORTED = "unsorted"
+"""Of a mistake of a network that makes none on the validation images."""
 _LABEL = ("nearer", "inside", "caption fit")  # evidence of a wrong label, more of it says so
 _ODD = ("far", "foreign", "oddness")  # evidence of a poor image, more of it says so
 _LEVELS = 10  # thresholds tried lie between as many equal parts of the validation mistakes
@@ -169,6 +171,8 @@ def say_evidence(row: pd.Series, kind: str, class_names: Sequence[str]) -> str:
         class_names: [o].
     """
     given, predicted = class_names[int(row["given"])], class_names[int(row["predicted"])]
+    if kind == UNSORTED:
+        return f"{given} taken for {predicted}: {kind}"
     told = f"; its captions say {row['told']}" if row["told"] else ""
     foreign = f"; {row['foreign attributes']} of neither class" if row["foreign attributes"] else ""
     odd = f"; {row['odd']}" if row["odd"] else ""

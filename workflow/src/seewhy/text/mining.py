@@ -16,6 +16,7 @@ import pandas as pd
 from seewhy.corpora.canonical import SPLITS, read_table
 from seewhy.errors import InputError
 from seewhy.files import whole_file, write_json
+from seewhy.scaled_defaults import least_clips_of_a_word
 from seewhy.text.measures import jaccard, npmi_coherence, topic_diversity
 from seewhy.text.topics import TOP_WORDS, Topics, document, fit_topics
 from seewhy.text.vectors import RULES, topic_vectors, write_topic_vectors
@@ -30,6 +31,7 @@ def mine_topics(
     metrics_path: str | Path,
     rule: str = "share",
     min_share: float = 0.05,
+    min_df: int | str = 10,
     **settings: Any,
 ) -> Topics:
     """Mine the topics of a corpus and write them, the topic vectors, Table 1 and the measures.
@@ -45,6 +47,7 @@ def mine_topics(
         metrics_path: JSON.
         rule: `share` or `any`.
         min_share: for `share`.
+        min_df: see `fit_topics`; `auto`: see `seewhy.scaled_defaults`.
         settings: see `fit_topics`.
 
     Raises:
@@ -58,7 +61,8 @@ def mine_topics(
     if not splits["train"]:
         raise InputError(f"{corpus}: no clip of the train split has captions; add them")
     train = [texts[clip] for clip in splits["train"]]
-    topics, (counts, *later) = fit_topics(train, **settings)
+    least = least_clips_of_a_word(min_df, len(train))
+    topics, (counts, *later) = fit_topics(train, min_df=least, **settings)
     vectors = {"train": topic_vectors(counts, rule=rule, min_share=min_share)}
     for split in ("val", "test"):
         found = topics.token_counts([texts[clip] for clip in splits[split]])

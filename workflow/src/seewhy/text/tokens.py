@@ -1,40 +1,19 @@
-"""Words of a caption, and the numbered vocabulary that a decoder speaks.
-
-The form is that of the caption corpora in use (MSVD: lower case, no punctuation): every character
-that is not a letter, a mark or a number parts two tokens, apostrophes too, so that "the man's dog"
-is ``the man s dog``, as MSVD writes it. A text already in this form is merely split.
-"""
+"""The numbered vocabulary that a decoder speaks, of the words of `seewhy.text.words.tokenise`."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from seewhy.errors import InputError
+from seewhy.text.words import tokenise
 
-_ASCII_TOKEN = re.compile(r"[a-z0-9]+")
+__all__ = ["BOS", "EOS", "PAD", "SPECIALS", "UNK", "Vocabulary", "tokenise"]
+
 SPECIALS = ("<pad>", "<bos>", "<eos>", "<unk>")
 PAD, BOS, EOS, UNK = range(4)
-
-
-def tokenise(text: str) -> list[str]:
-    """Lower-case words of `text`, without punctuation.
-
-    ``tokenise(" ".join(tokenise(text)))`` gives the same tokens again. Unicode is brought to its
-    compatibility form (NFKC), so that equal-looking words are equal; accents stay.
-
-    Example::
-
-        tokenise("A man's riding the T-shirt cannon!")  # a man s riding the t shirt cannon
-    """
-    if text.isascii():
-        return _ASCII_TOKEN.findall(text.lower())
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).lower())
-    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).split()
 
 
 class Vocabulary:

@@ -21,17 +21,14 @@ from gensim.parsing.preprocessing import STOPWORDS
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, read_json, whole_file, write_json
 from seewhy.text.engines import Engine, engine_named
+from seewhy.text.stop_words import KEPT_WORDS
 from seewhy.text.strict import strict_words
 from seewhy.text.tokens import tokenise
+from seewhy.text.words_left import LEAST_WORDS, too_few_words
 
 log = logging.getLogger(__name__)
 
 TOP_WORDS = 25  # words of each topic that are written to topics.json
-# gensim's list of stop words has words in it that say what is to be seen.
-KEPT_WORDS = (
-    *("bill", "bottom", "call", "computer", "cry", "empty", "fill", "fire"),
-    *("mill", "move", "thick", "thin", "top"),
-)
 
 
 @dataclass(frozen=True)
@@ -287,9 +284,6 @@ def _vocabulary(
     words = sorted(
         w for w in dictionary.token2id if len(w) >= min_word_length and w not in left_out
     )
-    if len(words) < 10:
-        raise InputError(
-            f"topics: only {len(words)} words of the descriptions of {len(documents)} train clips "
-            f"are left (min_df {min_df}, max_df {max_df}); lower min_df, or give more descriptions"
-        )
+    if len(words) < LEAST_WORDS:
+        raise InputError(too_few_words(len(words), len(documents), min_df, max_df))
     return words
