@@ -108,8 +108,7 @@ def check_corpus(corpus, source, output):
     clips = set(tables["clips"]["clip"])
     assert clips
     assert all(re.fullmatch(r"[\w.-]+", clip) for clip in clips)
-    for split in ("train", "test"):
-        assert split in set(tables["clips"]["split"]), f"no clip in {split}"
+    assert "train" in set(tables["clips"]["split"]), "nothing to learn from"
     for name in ("captions", "labels", "instances", "segments"):
         assert set(tables[name]["clip"]) <= clips
     assert all(map(tokenise, tables["captions"]["text"])), "a caption without a word"
