@@ -77,8 +77,8 @@ def found():
     }
 
 
-BRODEN, ACTIONS, BOTH = "Broden", "Action regions", "Broden + action regions"
-SHUFFLED = "Broden + action regions, names shuffled"
+BRODEN, ACTIONS, BOTH = "puppets-objects", "action regions", "puppets-objects + action regions"
+SHUFFLED = "puppets-objects + action regions, names shuffled"
 
 
 def test_table_1_by_hand(found):

@@ -23,12 +23,12 @@ ACTION = "action"
 """The category of action regions."""
 BRODEN, ACTIONS, COMBINED, SHUFFLED = "broden", "actions", "combined", "shuffled"
 SETS = {
-    BRODEN: "Broden",
-    ACTIONS: "Action regions",
-    COMBINED: "Broden + action regions",
-    SHUFFLED: "Broden + action regions, names shuffled",
+    BRODEN: "puppets-objects",
+    ACTIONS: "action regions",
+    COMBINED: "puppets-objects + action regions",
+    SHUFFLED: "puppets-objects + action regions, names shuffled",
 }
-"""Their titles."""
+"""Titles of those that are made of puppets' crops; a set of one's own has its folder's name."""
 
 
 def main_set(names: Sequence[str]) -> str:
