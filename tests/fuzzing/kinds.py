@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from seewhy.backbones import load_backbone
+from seewhy.backbones.class_names import read_class_names
 from seewhy.backbones.slim_inception import SlimInception
 from seewhy.backbones.weights import load_into, read_weights
 from seewhy.captioning.checkpoint import load_captioner, save_captioner
@@ -107,8 +108,7 @@ def check_corpus(corpus, source, output):
     clips = set(tables["clips"]["clip"])
     assert clips
     assert all(re.fullmatch(r"[\w.-]+", clip) for clip in clips)
-    for split in ("train", "test"):
-        assert split in set(tables["clips"]["split"]), f"no clip in {split}"
+    assert "train" in set(tables["clips"]["split"]), "nothing to learn from"
     for name in ("captions", "labels", "instances", "segments"):
         assert set(tables[name]["clip"]) <= clips
     assert all(map(tokenise, tables["captions"]["text"])), "a caption without a word"
@@ -628,6 +628,24 @@ def check_networks(found, folder, output):
 # --- settings -------------------------------------------------------------------------------------
 
 
+def build_class_names(folder):
+    write(folder, {
+        "plain.txt": "clapping\npraying\ndropping\n",
+        "numbered.txt": "/a/airfield 0\n/a/alley 1\n",
+        "names.json": '{"0": ["n01440764", "tench"], "1": ["n01443537", "goldfish"]}',
+    })  # fmt: skip
+
+
+def use_class_names(folder, output):
+    return [read_class_names(folder / n) for n in ("plain.txt", "numbered.txt", "names.json")]
+
+
+def check_class_names(found, folder, output):
+    for names in found:
+        assert names
+        assert all(isinstance(name, str) and name for name in names)
+
+
 SCHEMA = ROOT / "workflow/schemas/params.schema.yaml"
 
 
@@ -718,6 +736,7 @@ KINDS = {
         check_network, weight=2,
     ),
     "settings": Kind(build_params, use_params, check_params, weight=4),
+    "class names": Kind(build_class_names, use_class_names, check_class_names, weight=2),
     "backbone": Kind(build_backbone, use_backbone, check_network),
     "weights": Kind(build_weights, use_weights, check_networks, weight=4),
 }  # fmt: skip

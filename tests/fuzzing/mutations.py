@@ -572,6 +572,8 @@ def pickled(content, chance):
         tensors = torch.load(io.BytesIO(content), weights_only=True)
     except Exception:
         return None
+    if not isinstance(tensors, dict) or not all(map(torch.is_tensor, tensors.values())):
+        return None  # changed before
     kind = chance.integers(10)
     if kind < 4:
         _change_tensor(tensors, chance)

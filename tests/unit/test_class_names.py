@@ -43,7 +43,7 @@ def test_numbers_that_do_not_count_are_part_of_the_names(tmp_path):
     ("content", "line"),
     [
         (b"a\n\nb\n", "line 2: empty; give each class its name"),
-        (b"caf\xe9\n", "not a text file in UTF-8"),
+        (b"caf\xe9\n", "line 1: the byte 0xe9 is not UTF-8"),
         (b"[1, 2]", "not a list of names"),
         (b"[]", "not a list of names"),
         (b'{"0": "a", "2": "b"}', "its keys are not the numbers 0, 1"),

@@ -184,7 +184,10 @@ def test_bad_files_of_frames(frames, backbone, tmp_path):
         (lambda file: file["lengths"].write_direct(np.full(8, 7, np.int32)), "outside of 0 to 6"),
         (lambda file: replace(file, "clip", ["a"]), "clip is 1, expected"),
         (lambda file: replace(file, "frames", np.zeros((8, 6, 4, 4, 3))), "frames holds float64"),
-        (lambda file: replace(file, "frames", np.zeros((8, 6), np.uint8)), "clip is 1, expected"),
+        (
+            lambda file: replace(file, "frames", np.zeros((8, 6), np.uint8)),
+            "frames is 8 x 6, expected",
+        ),
     ]:
         frames.write_bytes(content)
         with h5py.File(frames, "r+") as file:

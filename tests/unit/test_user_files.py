@@ -76,6 +76,14 @@ def test_a_missing_permission_is_no_damage(tmp_path):
         os.seteuid(0)
 
 
+def test_a_message_stays_a_line_whatever_value_it_names():
+    error = InputError(f"a.csv: line 2: {'x' * 200_000} is not one of {'y, ' * 9000}; mend it\nnow")
+    assert len(str(error)) < 1500
+    assert str(error).startswith("a.csv: line 2: xxx")
+    assert str(error).endswith("; mend it now")
+    assert str(InputError(f"{'d/' * 150}a.csv: is empty")) == f"{'d/' * 150}a.csv: is empty"
+
+
 # --- HDF5 -----------------------------------------------------------------------------------------
 
 

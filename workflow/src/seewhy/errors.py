@@ -20,6 +20,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
+_LONGEST, _LONGEST_WORD = 1400, 400  # characters of a message, and of a word (a path, say) in it
+
+
 class InputError(ValueError):
     """Something given by the user (a file, a setting, a disk without room) cannot be used.
 
@@ -27,7 +30,10 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(str(message).split()))
+        line = " ".join(map(_shortened, str(message).split()))
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST - 400]} … {line[-400:]}"  # what to do stands at the end
+        super().__init__(line)
 
 
 def require_whole(least: int, **values: object) -> None:
@@ -99,3 +105,10 @@ def _codes(error: BaseException | None) -> Iterator[int]:
         if isinstance(error, OSError) and error.errno is not None:
             yield error.errno
         error = error.__cause__ or error.__context__
+
+
+def _shortened(word: str) -> str:
+    """A word of a message, such as a value of a user's file, which may be of any length."""
+    if len(word) <= _LONGEST_WORD:
+        return word
+    return f"{word[: _LONGEST_WORD - 100]}…{word[-60:]}"

@@ -7,14 +7,18 @@ imagenet_classes.json      a list of names, or {"0": name, …} or {"0": ["n0144
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.json_files import parse_json
+from seewhy.text_files import read_text, split_lines
 
-_FORMS = (r"(?P<name>.+?)[\s,]+(?P<number>\d+)", r"(?P<number>\d+)[\s,:]+(?P<name>.+)")
+_FORMS = (
+    r"(?P<name>.+?)[\s,]+(?P<number>[0-9]{1,9})",
+    r"(?P<number>[0-9]{1,9})[\s,:]+(?P<name>.+)",
+)
 
 
 def read_class_names(path: str | Path) -> list[str]:
@@ -24,15 +28,12 @@ def read_class_names(path: str | Path) -> list[str]:
         InputError: missing, not text, an empty line between others, or numbers that are not 0, 1, …
             or 1, 2, …
     """
-    try:
-        text = Path(path).read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file of class names") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a text file in UTF-8 ({error}); save it as one") from None
+    text = read_text(path, missing="no class names: write a file with a name a line")
     if text.lstrip()[:1] in ("[", "{"):
         return _from_json(path, text)
-    lines = [line.strip() for line in text.rstrip().splitlines()]
+    lines = [line.strip() for line in split_lines(text.rstrip())]
+    if not lines:
+        raise InputError(f"{path}: is empty; give each class its name, a line each")
     if not all(lines):
         raise InputError(f"{path}: line {lines.index('') + 1}: empty; give each class its name")
     for form in _FORMS:
@@ -57,16 +58,11 @@ def _in_order(numbers: list[int], names: list[str]) -> list[str] | None:
 
 
 def _from_json(path: str | Path, text: str) -> list[str]:
-    try:
-        found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"{path}: not JSON ({error}); give a name a line, or a JSON list"
-        ) from None
+    found = parse_json(text, path, remedy="give a name a line, or a JSON list")
     if isinstance(found, dict):
-        numbers = [int(key) if str(key).isdigit() else -1 for key in found]
+        numbers = [int(key) if re.fullmatch("[0-9]{1,9}", key) else -1 for key in found]
         names = [_name(value) for value in found.values()]
-        if all(isinstance(value, int) for value in found.values()):  # name to number
+        if all(type(value) is int for value in found.values()):  # name to number
             numbers, names = list(found.values()), list(found)
         ordered = _in_order(numbers, [str(name) for name in names])
         if ordered is None or None in names:
