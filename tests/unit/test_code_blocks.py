@@ -331,7 +331,7 @@ LEFT_OPEN = {
     "text/chunking.py::singular": (lambda: {}, []),
     "text/sentences.py::merge": (lambda: {}, []),
     "text/tagging.py::sentences_of": (lambda: {}, []),
-    "text/tokens.py::tokenise": (lambda: {}, []),
+    "text/words.py::tokenise": (lambda: {}, []),
     "video/resumable.py::ResumableRows": (
         lambda tmp_path: {"path": tmp_path / "rows.h5", "clips": ["a", "b"]},
         [("[...]", "[]"), ("frames=...", "frames=np.zeros((28, 64, 64, 3), np.uint8)"),
