@@ -306,7 +306,7 @@ def test_equal_input_gives_equal_files(tmp_path):
 
 
 def test_all_figures_where_nothing_is_known(seen, tmp_path):
-    draw_splits(tmp_path, 0.0, truth=("missing",))
+    draw_splits(tmp_path, 0.0, truth=("unknown",))
     told = [" ".join(text for text, _ in texts) for texts, _, _ in seen]
     assert "No image has an attribute" in told[3]
     assert "no attribute to search by" in told[4]
