@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +83,9 @@ def aviary(tmp_path_factory):
     for split in ("train", "test"):
         crops, activations = folder / f"{split}.h5", folder / f"{split}.act.h5"
         crop_images(corpus, split, crops)
+        with h5py.File(crops, "r+") as file:  # classes that the network knows
+            file["label"][:] = 0
+            file["label"].attrs["classes"] = ["green", "blue"]
         read_activations(network, crops, activations, layer="maps", linear="fc", prepare=prepare)
         opened = open_split(crops, activations, corpus, attributes)
         splits[split] = replace(opened, labels=opened.found.decided)
