@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from seewhy.dissection import dissect
