@@ -28,12 +28,7 @@ def broden(shared_data, tmp_path):
 
 
 def test_every_cell_is_a_mask_or_a_number(broden):
-    concepts = ConceptSet(broden)
     table = pd.read_csv(broden / "index.csv", dtype=str, keep_default_na=False)
-    assert len(concepts) == len(table) == 299
-    assert concepts.categories == CATEGORIES
-    assert {concepts.mask_size(i) for i in range(299)} == {(112, 112)}
-    assert concepts.groups.tolist() == list(range(299))
     masks = {name for cells in table[CATEGORIES].to_numpy().ravel() for name in cells.split(";")
              if name.endswith(".png")}  # fmt: skip
     for k, name in enumerate(sorted(masks)):
@@ -43,6 +38,14 @@ def test_every_cell_is_a_mask_or_a_number(broden):
         label = 1 + k % 1197
         mask[10:20, 5:50] = label % 256, label // 256, 0
         Image.fromarray(mask).save(path, compress_level=1)
+    for name in table["image"]:
+        (broden / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(broden / "images" / name)
+    concepts = ConceptSet(broden)
+    assert len(concepts) == len(table) == 299
+    assert concepts.categories == CATEGORIES
+    assert {concepts.mask_size(i) for i in range(299)} == {(112, 112)}
+    assert concepts.groups.tolist() == list(range(299))
     number = {name: 1 + k % 1197 for k, name in enumerate(sorted(masks))}
     several = without = 0
     for i, row in enumerate(table[CATEGORIES].to_numpy()):
