@@ -191,7 +191,8 @@ def test_wrong_settings(corpus, settings, message):
 
 def test_end_before_start(corpus):
     write_clips(corpus, [f"a,train,{corpus}/1.mp4,2,1"], header="clip,split,video,start,end")
-    with pytest.raises(InputError, match=r"clips\.csv: column start, line 2: .* below its end"):
+    said = r"clips\.csv: column start, line 2: the value '2\.0' is not below its end; mend both"
+    with pytest.raises(InputError, match=said):
         sample(corpus)
 
 
