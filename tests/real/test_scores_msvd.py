@@ -7,7 +7,7 @@ import pytest
 from seewhy.scores.bootstrap import bootstrap_interval, paired_bootstrap
 from seewhy.scores.captions import CaptionScorer
 from seewhy.scores.meteor import Meteor
-from seewhy.scores.reference_rows import best_constant_caption, human_against_others
+from seewhy.scores.reference_rows import best_constant_caption, reference_against_others
 
 MSVD = Path(__file__).parents[3] / "shared" / "data" / "msvd"
 NEEDED = ("sa_valid_samples.txt", "sents_train_lc_nopunc.txt", "sents_val_lc_nopunc.txt")
@@ -33,7 +33,7 @@ def test_scores_of_published_captions():
         scorer = CaptionScorer(references, meteor=meteor)
         scores = scorer.score(predictions)
         floor = scorer.score(dict.fromkeys(references, constant))
-        ceiling = human_against_others(references, draws=2, meteor=meteor)
+        ceiling = reference_against_others(references, draws=2, meteor=meteor)
     found = {name: 100 * value for name, value in scores.corpus().items()}
     expected = {"BLEU-4": 44.55, "METEOR": 29.91, "ROUGE-L": 62.58, "CIDEr": 71.61}
     for name, value in expected.items():
