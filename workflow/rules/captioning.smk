@@ -2,8 +2,9 @@
 
 REQUIRED INPUTS:
     data/captioning/corpus/           clips.csv, captions.csv
+    data/captioning/splits/<split>/   the same of train and val alone: what captioners learn from
     data/captioning/features/<split>.h5
-    data/captioning/topics/vectors.csv
+    data/captioning/topics/train.csv
 
 OUTPUTS:
     models/<set>/<model>-seed<seed>.safetensors   (train_captioner)
@@ -26,10 +27,14 @@ SWEPT = expand(
 
 rule train_captioner:
     input:
-        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        corpus=expand(
+            "data/captioning/splits/{split}/{table}.csv",
+            split=["train", "val"],
+            table=["clips", "captions"],
+        ),
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/topics/train.csv",
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",

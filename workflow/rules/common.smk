@@ -12,12 +12,21 @@ from snakemake.exceptions import WorkflowError
 # Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
 
-from seewhy.corpora.sources import SOURCES, source_files, video_stamp
+from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS, source_files
 from seewhy.dissection.given import check_given
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
 from seewhy.processes import end_with_parent
 from seewhy.settings import check_settings
+from seewhy.stamps import (
+    stamp_concepts,
+    stamp_contents,
+    stamp_corpus,
+    stamp_listed,
+    stamp_module,
+    stamp_names,
+    stamp_rows,
+)
 from seewhy.vision import check_weights
 
 # DVC empties a stage's outputs before it runs the stage again: its Snakemake must not outlive it.
@@ -62,16 +71,13 @@ try:
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
     }
-    CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
+    CORPUS_FILES, RENDERED = {}, {}
     for purpose, corpus in CORPORA.items():
         CORPUS_FILES[purpose] = source_files(
             **corpus, made=WORLDS.get(purpose), key=f"{CORPUS_KEYS[purpose]}.source"
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if os.path.dirname(videos) == WORLDS.get(purpose) else []
-        # Only the plan asks for it: a job does not look at a million videos before it starts.
-        planning = workflow.is_main_process and not RENDERED[purpose]
-        VIDEO_STAMP[purpose] = json.dumps(video_stamp(videos) if planning else None)
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
@@ -118,6 +124,59 @@ def code(script):
     so a fresh clone reruns nothing.
     """
     return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))
+
+
+def stamp(function, what):
+    """A rule's param that is a stamp of files of the user's (`seewhy.stamps`), if there are any.
+
+    Only the plan looks at them: a job does not ask for a million videos before it starts.
+    """
+    return lambda wildcards: json.dumps(
+        function(what) if what and workflow.is_main_process else None
+    )
+
+
+def imported_stamp(wildcards):
+    """Stamp of what is imported: the source's files and, where none lists its videos, their names.
+
+    The clips of one split are imported alone; where a table has the split of each row, they stay as
+    they are while only rows of other splits change.
+    """
+    corpus, files = CORPORA[wildcards.use], CORPUS_FILES[wildcards.use]
+    if RENDERED[wildcards.use] or not workflow.is_main_process:
+        return "null"
+    split = wildcards.get("split")
+    if split and corpus["name"] == "folder":
+        return json.dumps(stamp_rows(files[0], split, SPLITS))
+    names = (
+        stamp_names(corpus["source"], VIDEO_EXTENSIONS) if SOURCES[corpus["name"]].folders else None
+    )
+    return json.dumps([stamp_contents(files), names])
+
+
+def clips_of(wildcards):
+    """The table of a split's clips, and of the others' too where no more than frames come of it."""
+    if wildcards.use == "captioning":
+        return f"data/captioning/splits/{wildcards.split}/clips.csv"
+    return f"data/{wildcards.use}/corpus/clips.csv"
+
+
+def videos_stamp(wildcards):
+    """Stamp of the videos of a split, wherever they lie."""
+    if RENDERED[wildcards.use] or not workflow.is_main_process:
+        return "null"
+    return json.dumps(stamp_corpus(clips_of(wildcards), wildcards.split))
+
+
+def corpus_stamp(use):
+    """The same where the rule says of which corpus."""
+
+    def stamped(wildcards):
+        if RENDERED[use] or not workflow.is_main_process:
+            return "null"
+        return json.dumps(stamp_corpus(f"data/{use}/corpus/clips.csv", wildcards.split))
+
+    return stamped
 
 
 def captioner_settings(wildcards):
@@ -176,6 +235,37 @@ def dissected_weights(wildcards):
         return [settings["model"]["weights"]] if settings["model"]["weights"] else []
     network = getattr(wildcards, "network", f"seed{settings['seeds'][0]}")
     return [f"models/dissection/{network.removeprefix('random-')}.safetensors"]
+
+
+def model_stamp(model):
+    """Stamp of a network of the user's: its weights, and the code that builds it."""
+    name = model["name"] or ""
+
+    def stamped(wildcards):
+        if not workflow.is_main_process:
+            return "null"
+        weights = stamp_contents([model["weights"]]) if model["weights"] else None
+        return json.dumps([weights, stamp_module(name) if ":" in name else None])
+
+    return stamped
+
+
+def sets_stamp(wildcards):
+    """Stamp of the concept sets of the user's that a rule reads: of `concepts`, or all."""
+    if not workflow.is_main_process:
+        return "null"
+    names = wildcards.get("concepts", "combined")
+    own = [
+        config["dissection"]["sets"][name]
+        for name in ("broden", "actions")
+        if names not in ("broden", "actions") or names == name
+    ]
+    return json.dumps([stamp_concepts(folder) if folder else None for folder in own])
+
+
+def annotated_stamp(folder):
+    """Stamp of the images that people annotated."""
+    return stamp_listed(os.path.join(folder, "sizes.csv"), os.path.join(folder, "images"), "image")
 
 
 def how_to_dissect(wildcards):

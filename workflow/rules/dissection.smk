@@ -30,6 +30,7 @@ are random. <set> is broden, actions, combined (both), or shuffled (both, the ac
 DISSECTION = config["dissection"]
 OTHER_MODEL = DISSECTION["model"]["name"]
 MODEL = json.dumps(DISSECTION["model"], sort_keys=True)
+DISSECTED_STAMP = model_stamp(DISSECTION["model"])
 # What people said: yours, or that of simulated ones of the puppets' crops.
 ANNOTATIONS = DISSECTION["annotations"] or "data/dissection/annotations"
 ANNOTATED = (
@@ -168,6 +169,14 @@ rule build_action_regions:
         runtime=per_attempt(20),
     params:
         code=code("build_action_regions.py"),
+        files=stamp(
+            stamp_contents,
+            [
+                f"{DISSECTION['annotations']}/{table}.csv"
+                for table in ("boxes", "votes", "sizes")
+                if DISSECTION["annotations"]
+            ],
+        ),
         regions=json.dumps(DISSECTION["regions"], sort_keys=True),
     script:
         "../scripts/build_action_regions.py"
@@ -238,6 +247,7 @@ rule write_actions:
         runtime=per_attempt(30),
     params:
         code=code("write_actions.py"),
+        images=stamp(annotated_stamp, DISSECTION["annotations"]),
     script:
         "../scripts/write_actions.py"
 
@@ -263,6 +273,8 @@ rule dissect_layer:
     params:
         code=code("dissect_layer.py"),
         model=MODEL,
+        files=DISSECTED_STAMP,
+        sets=sets_stamp,
         how=how_to_dissect,
     script:
         "../scripts/dissect_layer.py"
@@ -388,6 +400,8 @@ rule draw_dissection:
     params:
         code=code("draw_dissection.py"),
         model=MODEL,
+        files=DISSECTED_STAMP,
+        sets=sets_stamp,
         folders=json.dumps({name: CONCEPT_SETS[name] for name in ("broden", "combined")}),
         threshold=json.dumps(DISSECTION["threshold"]),
     script:
@@ -427,6 +441,8 @@ rule explain_mistakes:
     params:
         code=code("explain_mistakes.py"),
         model=MODEL,
+        files=DISSECTED_STAMP,
+        images=stamp(stamp_contents, DISSECTION["paths"]["images"]),
         paths=json.dumps(DISSECTION["paths"], sort_keys=True),
         threshold=json.dumps(DISSECTION["threshold"]),
         evaluation=section("evaluation"),

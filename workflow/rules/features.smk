@@ -1,7 +1,8 @@
 """Frames, the backbone, and its features.
 
 REQUIRED INPUTS:
-    data/<use>/corpus/clips.csv, and the videos that it names
+    data/<use>/corpus/clips.csv (of captioning, data/captioning/splits/<split>/clips.csv), and the
+    videos that it names
     backbone.weights of params.yaml, where the backbone is not trained here
 
 OUTPUTS:
@@ -34,6 +35,9 @@ FRAMES = {
 }
 
 
+OWN_WEIGHTS = [WEIGHTS] if WEIGHTS != TRAINED_BACKBONE else []
+
+
 if config["shards"]["frames"] > 1:
 
     ruleorder: gather_frames > sample_frames
@@ -54,8 +58,7 @@ else:
 
 rule sample_frames:
     input:
-        clips="data/{use}/corpus/clips.csv",
-        about="data/{use}/corpus/corpus.json",
+        clips=clips_of,
         videos=lookup(dpath="{use}", within=RENDERED),
     output:
         frames="data/{use}/frames/{split}.h5",
@@ -73,7 +76,7 @@ rule sample_frames:
     params:
         code=code("sample_frames.py"),
         frames=lookup(dpath="{use}", within=FRAMES),
-        videos=lookup(dpath="{use}", within=VIDEO_STAMP),
+        videos=videos_stamp,
     script:
         "../scripts/sample_frames.py"
 
@@ -106,6 +109,7 @@ rule gather_frames:
         runtime=per_attempt(240),
     params:
         code=code("gather_frames.py"),
+        videos=videos_stamp,  # of the shards, which are gone by then
     script:
         "../scripts/gather_frames.py"
 
@@ -155,6 +159,7 @@ rule extract_features:
         code=code("extract_features.py"),
         backbone=section("backbone"),
         features=section("features"),
+        files=stamp(stamp_contents, OWN_WEIGHTS),
     script:
         "../scripts/extract_features.py"
 
@@ -184,5 +189,6 @@ rule gather_features:
         runtime=per_attempt(120),
     params:
         code=code("gather_features.py"),
+        files=stamp(stamp_contents, OWN_WEIGHTS),
     script:
         "../scripts/gather_features.py"

@@ -56,6 +56,7 @@ rule train_action_networks:
     params:
         code=code("train_action_networks.py"),
         network=json.dumps(GROUNDING["network"], sort_keys=True),
+        files=stamp(stamp_contents, [path for path in [GROUNDING["network"]["weights"]] if path]),
         size=json.dumps(GROUNDING["frames"]["size"]),
         training=json.dumps(GROUNDING["training"], sort_keys=True),
     script:

@@ -205,6 +205,7 @@ rule refine_captioner:
         gpu=1,
     params:
         code=code("refine_captioner.py"),
+        files=stamp(stamp_contents, [CORRECTIONS]),
         decoding=DECODING,
         plan=refinement_plan,
     script:

@@ -24,6 +24,7 @@ SUMMARIES = config["summaries"]
 AVIARY_TABLES = ["clips", "captions", "labels", "instances", "birds", "species", "slots"]
 PRESETS = SUMMARIES["presets"]
 CLASSIFIER = SUMMARIES["model"]["weights"] or "models/summaries/classifier.safetensors"
+MODEL_STAMP = model_stamp(SUMMARIES["model"])
 
 
 rule render_aviary:
@@ -90,7 +91,7 @@ rule crop_images:
     params:
         code=code("crop_images.py"),
         crop=json.dumps(SUMMARIES["crop"], sort_keys=True),
-        images=VIDEO_STAMP["summaries"],
+        images=corpus_stamp("summaries"),
     script:
         "../scripts/crop_images.py"
 
@@ -119,6 +120,7 @@ rule train_classifier:
         code=code("train_classifier.py"),
         network=json.dumps(SUMMARIES["network"], sort_keys=True),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
+        files=stamp(stamp_contents, [path for path in [SUMMARIES["network"]["weights"]] if path]),
     script:
         "../scripts/train_classifier.py"
 
@@ -143,6 +145,7 @@ rule read_activations:
     params:
         code=code("read_activations.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
+        files=MODEL_STAMP,
     script:
         "../scripts/read_activations.py"
 
@@ -259,6 +262,7 @@ rule score_summaries:
     params:
         code=code("score_summaries.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
+        files=MODEL_STAMP,
         top=json.dumps(SUMMARIES["top"]),
         evaluation=section("evaluation"),
     script:
@@ -319,6 +323,7 @@ rule draw_summaries:
     params:
         code=code("draw_summaries.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
+        files=MODEL_STAMP,
         evaluation=section("evaluation"),
     script:
         "../scripts/draw_summaries.py"
@@ -360,6 +365,7 @@ rule score_faithfulness:
     params:
         code=code("score_faithfulness.py"),
         model=json.dumps(SUMMARIES["model"], sort_keys=True),
+        files=MODEL_STAMP,
         aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
         evaluation=section("evaluation"),
     script:

@@ -36,7 +36,7 @@ rule encode_untrimmed:
         code=code("encode_untrimmed.py"),
         rate=json.dumps(GROUNDING["untrimmed"]["rate"]),
         fit=json.dumps(GROUNDING["frames"]["fit"]),
-        videos=VIDEO_STAMP["untrimmed"],
+        videos=corpus_stamp("untrimmed"),
     script:
         "../scripts/encode_untrimmed.py"
 

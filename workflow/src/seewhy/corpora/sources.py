@@ -5,15 +5,18 @@ Light on purpose: the workflow reads it at every start.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
 from seewhy.errors import InputError
+from seewhy.stamps import files_below
 
-VIDEO_EXTENSIONS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+VIDEO_EXTENSIONS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
 IMAGE_EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
@@ -217,25 +220,8 @@ def source_files(
 def unlisted(folder: Path, extensions: tuple[str, ...], listed: Collection[str]) -> list[str]:
     """Files below `folder` with such an extension that are not listed, by their paths in it."""
     found = (
-        str(file.relative_to(folder))
-        for file in folder.rglob("*")
-        if file.suffix.lower() in extensions
+        os.path.relpath(file, folder)
+        for file in files_below(folder)
+        if os.path.splitext(file)[1].lower() in extensions
     )
     return sorted(name for name in found if name not in listed)
-
-
-def video_stamp(folder: str | Path) -> str:
-    """Digest of name, size and time of every video or image below `folder`.
-
-    It changes when one of them does. A folder that is not there has a stamp of its own.
-    """
-    digest = hashlib.sha256()
-    for above, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            if name.lower().endswith(VIDEO_EXTENSIONS + IMAGE_EXTENSIONS):
-                path = os.path.join(above, name)
-                about = os.stat(path)
-                line = [os.path.relpath(path, folder), about.st_size, about.st_mtime_ns]
-                digest.update(repr(line).encode())
-    return digest.hexdigest()[:16]
