@@ -33,6 +33,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from seewhy.corpora.sources import files_below
+
 CACHE = Path(".resume", "digests.json")
 _SMALL = 4 << 20  # bytes that are read at every plan; only of more is the digest kept
 _YOUNG = 2.0  # seconds in which a file may change twice and show one time of change
@@ -159,33 +161,6 @@ def stamp_module(name: str, search: Iterable[str] | None = None) -> str:
         if files := _module_files(root, module):
             return stamp_contents(files)
     return _say(0, "none")
-
-
-def files_below(folder: str | Path) -> Iterator[str]:
-    """Files below a folder, those in linked folders too, in the order of their names.
-
-    A link to a folder that it lies in is not followed for ever.
-    """
-    yield from _below(str(folder), ())
-
-
-def _below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
-    try:
-        about = os.stat(folder)
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    here = (about.st_dev, about.st_ino)
-    if here in above:
-        return
-    for entry in entries:
-        is_folder = False
-        with contextlib.suppress(OSError):
-            is_folder = entry.is_dir()
-        if is_folder:
-            yield from _below(entry.path, (*above, here))
-        else:
-            yield entry.path
 
 
 def _files_of(path: str | Path) -> Iterable[str]:

@@ -5,13 +5,13 @@ Light on purpose: the workflow reads it at every start.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from seewhy.errors import InputError
-from seewhy.stamps import files_below
 
 VIDEO_EXTENSIONS = (
     *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
@@ -225,3 +225,30 @@ def unlisted(folder: Path, extensions: tuple[str, ...], listed: Collection[str])
         if os.path.splitext(file)[1].lower() in extensions
     )
     return sorted(name for name in found if name not in listed)
+
+
+def files_below(folder: str | Path) -> Iterator[str]:
+    """Files below a folder, those in linked folders too, in the order of their names.
+
+    A link to a folder that it lies in is not followed for ever.
+    """
+    yield from _below(str(folder), ())
+
+
+def _below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    try:
+        about = os.stat(folder)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    here = (about.st_dev, about.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        is_folder = False
+        with contextlib.suppress(OSError):
+            is_folder = entry.is_dir()
+        if is_folder:
+            yield from _below(entry.path, (*above, here))
+        else:
+            yield entry.path
