@@ -52,8 +52,8 @@ rule train_captioner:
         runtime=per_attempt(720),
         gpu=1,
     params:
+        **settings_by("captioner", captioner_settings, CAPTIONER_KEYS),
         code=code("train_captioner.py"),
-        captioner=captioner_settings,
     script:
         "../scripts/train_captioner.py"
 
@@ -82,9 +82,9 @@ rule caption_clips:
         runtime=per_attempt(60),
         gpu=1,
     params:
+        **section("decoding"),
+        **settings(max_words=config["captioner"]["max_words"]),
         code=code("caption_clips.py"),
-        decoding=section("decoding"),
-        max_words=json.dumps(config["captioner"]["max_words"]),
     script:
         "../scripts/caption_clips.py"
 
@@ -114,9 +114,9 @@ rule score_captions:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("corpus"),
+        **section("evaluation"),
         code=code("score_captions.py"),
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_captions.py"
 
@@ -143,10 +143,10 @@ rule choose_lambda:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
-        **{"lambda": json.dumps(LAMBDA)},
+        **settings(**{"lambda": LAMBDA}),
+        **section("corpus"),
+        **section("evaluation"),
         code=code("choose_lambda.py"),
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/choose_lambda.py"
 

@@ -8,6 +8,7 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 # Snakemake hands the parse-time path on to every script, on a cluster and under conda too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
@@ -55,6 +56,8 @@ TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 # Models of Table 3 that are no captioner, and the settings of an encoder.
 WITHOUT_CAPTIONER = ["R", "CNN"]
 ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_dropout"]
+# What a dissection is told.
+HOW = ["batch", "groups", "nulls", "semantics", "upsampling"]
 
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
@@ -85,6 +88,20 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
+# Snakemake takes results that it has no record of for current, whatever the settings say.
+if (
+    workflow.is_main_process
+    and not os.path.isdir(os.path.join(".snakemake", "metadata"))
+    and os.path.isdir("results")
+    and any(name.endswith(".csv") for name in os.listdir("results"))
+):
+    logger.warning(
+        "results/: these tables were not made here, and their age tells nothing (a fresh clone?): "
+        "what is called up to date may be of other settings or files; `make pull` fetches what "
+        "belongs to them and compares, --forceall makes them anew"
+    )
+
+
 wildcard_constraints:
     use="|".join([*WORLDS, "words"]),
     # render_untrimmed and render_aviary make the others
@@ -112,9 +129,41 @@ def per_attempt(amount):
     return grown
 
 
+def settings(**named):
+    """Settings as params of a rule, one for each single number or name: `seewhy.entry.read_params`.
+
+    Snakemake says of params that have changed their values alone, so each has its name in it.
+    """
+    params = {}
+    for name, value in named.items():
+        if callable(value):  # its text depends on the job
+            params[name] = lambda wildcards, name=name, value=value: f"{name} = {value(wildcards)}"
+        elif isinstance(value, dict) and value and not any("." in key for key in value):
+            params |= settings(**{f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            text = f"{name} = {json.dumps(value, sort_keys=True)}"
+            params[name] = lambda wildcards, text=text: text  # braces in it are no wildcards
+    return params
+
+
+def settings_by(name, function, keys):
+    """The same where a function of the wildcards gives the settings, some of `keys`, in JSON."""
+
+    def said(key):
+        def text(wildcards):
+            found = json.loads(function(wildcards))
+            if key not in found:
+                return ""
+            return f"{name}.{key} = {json.dumps(found[key], sort_keys=True)}"
+
+        return text
+
+    return {f"{name}.{key}": said(key) for key in keys}
+
+
 def section(name):
-    """A section of params.yaml as the value of a rule's param; sorted, so that order is nothing."""
-    return json.dumps(config[name], sort_keys=True)
+    """A section of params.yaml as params of a rule."""
+    return settings(**{name: config[name]})
 
 
 def code(script):
@@ -123,7 +172,8 @@ def code(script):
     An edit of the package then reruns what it can have changed. Their time stamps mean nothing,
     so a fresh clone reruns nothing.
     """
-    return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))
+    digest = package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script))
+    return f"code = {json.dumps(digest)}"
 
 
 def stamp(function, what):
@@ -179,9 +229,17 @@ def corpus_stamp(use):
     return stamped
 
 
+CAPTIONER_KEYS = sorted(
+    {key for models in config["captioner"]["models"].values() for key in models}
+    | (config["captioner"].keys() - {"seeds", "models"})
+)
+PLAN_KEYS = sorted(config["refinement"].keys() - {"corrections", "model", "experiment"})
+HOW_KEYS = sorted([*HOW, "curves", "pairs"])
+
+
 def captioner_settings(wildcards):
     """Settings of one model: the section captioner, with what the model changes."""
-    settings = {
+    given = {
         key: value for key, value in config["captioner"].items() if key not in ("seeds", "models")
     }
     models = config["captioner"]["models"]
@@ -194,8 +252,7 @@ def captioner_settings(wildcards):
         raise WorkflowError(
             f"there is no model {wildcards.model}; in {wildcards.set} there are {', '.join(models)}"
         )
-    settings |= models[wildcards.model]
-    return json.dumps(settings, sort_keys=True)
+    return json.dumps(given | models[wildcards.model], sort_keys=True)
 
 
 def refinement_plan(wildcards):
@@ -271,7 +328,7 @@ def annotated_stamp(folder):
 def how_to_dissect(wildcards):
     """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
     settings = config["dissection"]
-    how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
+    how = {key: settings[key] for key in HOW}
     whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == "combined"
     asked = whole and not wildcards.network.startswith("random-")
     slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}

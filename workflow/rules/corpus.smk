@@ -49,10 +49,10 @@ rule import_corpus:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
+        **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
+        **settings(files=imported_stamp),
         code=code("import_corpus.py"),
-        corpus=lookup(dpath="{use}/corpus", within=IMPORTS),
-        own=lookup(dpath="{use}/own", within=IMPORTS),
-        files=imported_stamp,
     script:
         "../scripts/import_corpus.py"
 
@@ -73,9 +73,9 @@ rule import_split:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
+        **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
+        **settings(files=imported_stamp),
         code=code("import_split.py"),
-        corpus=lookup(dpath="{use}/corpus", within=IMPORTS),
-        own=lookup(dpath="{use}/own", within=IMPORTS),
-        files=imported_stamp,
     script:
         "../scripts/import_split.py"

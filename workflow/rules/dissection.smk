@@ -29,7 +29,6 @@ are random. <set> is broden, actions, combined (both), or shuffled (both, the ac
 
 DISSECTION = config["dissection"]
 OTHER_MODEL = DISSECTION["model"]["name"]
-MODEL = json.dumps(DISSECTION["model"], sort_keys=True)
 DISSECTED_STAMP = model_stamp(DISSECTION["model"])
 # What people said: yours, or that of simulated ones of the puppets' crops.
 ANNOTATIONS = DISSECTION["annotations"] or "data/dissection/annotations"
@@ -79,11 +78,9 @@ rule draw_crops:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(crops=DISSECTION["crops"] | {"seed": config["puppets"]["seed"] + 3}),
         code=code("draw_crops.py"),
         # The third world after that of puppets.seed.
-        crops=json.dumps(
-            DISSECTION["crops"] | {"seed": config["puppets"]["seed"] + 3}, sort_keys=True
-        ),
     script:
         "../scripts/draw_crops.py"
 
@@ -108,8 +105,8 @@ rule train_dissected_network:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(network=DISSECTION["network"]),
         code=code("train_dissected_network.py"),
-        network=json.dumps(DISSECTION["network"], sort_keys=True),
     script:
         "../scripts/train_dissected_network.py"
 
@@ -138,9 +135,9 @@ rule annotate_crops:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(regions=DISSECTION["regions"]),
+        **settings(annotators=DISSECTION["annotators"]),
         code=code("annotate_crops.py"),
-        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
-        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
     script:
         "../scripts/annotate_crops.py"
 
@@ -168,16 +165,18 @@ rule build_action_regions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
-        code=code("build_action_regions.py"),
-        files=stamp(
-            stamp_contents,
-            [
-                f"{DISSECTION['annotations']}/{table}.csv"
-                for table in ("boxes", "votes", "sizes")
-                if DISSECTION["annotations"]
-            ],
+        **settings(
+            files=stamp(
+                stamp_contents,
+                [
+                    f"{DISSECTION['annotations']}/{table}.csv"
+                    for table in ("boxes", "votes", "sizes")
+                    if DISSECTION["annotations"]
+                ],
+            )
         ),
-        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
+        **settings(regions=DISSECTION["regions"]),
+        code=code("build_action_regions.py"),
     script:
         "../scripts/build_action_regions.py"
 
@@ -202,10 +201,10 @@ rule score_regions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(annotators=DISSECTION["annotators"]),
+        **settings(min_share=DISSECTION["regions"]["min_share"]),
+        **section("evaluation"),
         code=code("score_regions.py"),
-        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
-        min_share=json.dumps(DISSECTION["regions"]["min_share"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_regions.py"
 
@@ -246,8 +245,8 @@ rule write_actions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(30),
     params:
+        **settings(images=stamp(annotated_stamp, DISSECTION["annotations"])),
         code=code("write_actions.py"),
-        images=stamp(annotated_stamp, DISSECTION["annotations"]),
     script:
         "../scripts/write_actions.py"
 
@@ -271,11 +270,11 @@ rule dissect_layer:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(sets=sets_stamp),
+        **settings_by("how", how_to_dissect, HOW_KEYS),
         code=code("dissect_layer.py"),
-        model=MODEL,
-        files=DISSECTED_STAMP,
-        sets=sets_stamp,
-        how=how_to_dissect,
     script:
         "../scripts/dissect_layer.py"
 
@@ -338,11 +337,11 @@ rule score_dissection:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
     params:
+        **settings(dissections=DISSECTED),
+        **settings(last=LAYERS[-1]),
+        **settings(threshold=DISSECTION["threshold"]),
+        **section("evaluation"),
         code=code("score_dissection.py"),
-        dissections=json.dumps(DISSECTED),
-        last=json.dumps(LAYERS[-1]),
-        threshold=json.dumps(DISSECTION["threshold"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_dissection.py"
 
@@ -398,12 +397,12 @@ rule draw_dissection:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
     params:
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(sets=sets_stamp),
+        **settings(folders={name: CONCEPT_SETS[name] for name in ("broden", "combined")}),
+        **settings(threshold=DISSECTION["threshold"]),
         code=code("draw_dissection.py"),
-        model=MODEL,
-        files=DISSECTED_STAMP,
-        sets=sets_stamp,
-        folders=json.dumps({name: CONCEPT_SETS[name] for name in ("broden", "combined")}),
-        threshold=json.dumps(DISSECTION["threshold"]),
     script:
         "../scripts/draw_dissection.py"
 
@@ -439,12 +438,12 @@ rule explain_mistakes:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(images=stamp(stamp_contents, DISSECTION["paths"]["images"])),
+        **settings(paths=DISSECTION["paths"]),
+        **settings(threshold=DISSECTION["threshold"]),
+        **section("evaluation"),
         code=code("explain_mistakes.py"),
-        model=MODEL,
-        files=DISSECTED_STAMP,
-        images=stamp(stamp_contents, DISSECTION["paths"]["images"]),
-        paths=json.dumps(DISSECTION["paths"], sort_keys=True),
-        threshold=json.dumps(DISSECTION["threshold"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/explain_mistakes.py"

@@ -74,9 +74,9 @@ rule sample_frames:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **settings_by("frames", lookup(dpath="{use}", within=FRAMES), config["frames"]),
+        **settings(videos=videos_stamp),
         code=code("sample_frames.py"),
-        frames=lookup(dpath="{use}", within=FRAMES),
-        videos=videos_stamp,
     script:
         "../scripts/sample_frames.py"
 
@@ -108,8 +108,8 @@ rule gather_frames:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **settings(videos=videos_stamp),  # of the shards, which are gone by then
         code=code("gather_frames.py"),
-        videos=videos_stamp,  # of the shards, which are gone by then
     script:
         "../scripts/gather_frames.py"
 
@@ -131,9 +131,9 @@ rule train_backbone:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **section("backbone"),
+        **section("frames"),
         code=code("train_backbone.py"),
-        backbone=section("backbone"),
-        frames=section("frames"),
     script:
         "../scripts/train_backbone.py"
 
@@ -156,10 +156,10 @@ rule extract_features:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **section("backbone"),
+        **section("features"),
+        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("extract_features.py"),
-        backbone=section("backbone"),
-        features=section("features"),
-        files=stamp(stamp_contents, OWN_WEIGHTS),
     script:
         "../scripts/extract_features.py"
 
@@ -188,7 +188,7 @@ rule gather_features:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(120),
     params:
+        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("gather_features.py"),
-        files=stamp(stamp_contents, OWN_WEIGHTS),
     script:
         "../scripts/gather_features.py"

@@ -55,9 +55,9 @@ rule read_neurons:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings_by("captioner", captioner_settings, CAPTIONER_KEYS),
+        **section("neurons"),
         code=code("read_neurons.py"),
-        captioner=captioner_settings,
-        neurons=section("neurons"),
     script:
         "../scripts/read_neurons.py"
 
@@ -82,8 +82,8 @@ rule score_interpretability:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        **section("evaluation"),
         code=code("score_interpretability.py"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_interpretability.py"
 
@@ -108,8 +108,8 @@ rule trace_neurons:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("neurons"),
         code=code("trace_neurons.py"),
-        neurons=section("neurons"),
     script:
         "../scripts/trace_neurons.py"
 

@@ -38,9 +38,7 @@ if not os.path.isfile(CORRECTIONS):
     raise WorkflowError(
         f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it ([] for no correction)"
     )
-DECODING = json.dumps(
-    config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}, sort_keys=True
-)
+DECODING = config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}
 
 
 rule choose_cases:
@@ -66,9 +64,9 @@ rule choose_cases:
         runtime=per_attempt(30),
         gpu=1,
     params:
+        **settings(decoding=DECODING),
+        **settings(cases=EXPERIMENT["cases"]),
         code=code("choose_cases.py"),
-        decoding=DECODING,
-        cases=json.dumps(EXPERIMENT["cases"]),
     script:
         "../scripts/choose_cases.py"
 
@@ -102,11 +100,11 @@ rule correct_cases:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(decoding=DECODING),
+        **settings_by("plan", refinement_plan, PLAN_KEYS),
+        **settings(in_turn=EXPERIMENT["in_turn"]),
+        **settings(split=EXPERIMENT["split"]),
         code=code("correct_cases.py"),
-        decoding=DECODING,
-        plan=refinement_plan,
-        in_turn=json.dumps(EXPERIMENT["in_turn"]),
-        split=json.dumps(EXPERIMENT["split"]),
     script:
         "../scripts/correct_cases.py"
 
@@ -134,10 +132,10 @@ rule score_refinement:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("evaluation"),
+        **settings(split=EXPERIMENT["split"]),
         code=code("score_refinement.py"),
-        evaluation=section("evaluation"),
-        split=json.dumps(EXPERIMENT["split"]),
-        name=json.dumps(config["corpus"]["name"]),
+        **settings(name=config["corpus"]["name"]),
     script:
         "../scripts/score_refinement.py"
 
@@ -204,9 +202,9 @@ rule refine_captioner:
         runtime=per_attempt(60),
         gpu=1,
     params:
+        **settings(files=stamp(stamp_contents, [CORRECTIONS])),
+        **settings(decoding=DECODING),
+        **settings_by("plan", refinement_plan, PLAN_KEYS),
         code=code("refine_captioner.py"),
-        files=stamp(stamp_contents, [CORRECTIONS]),
-        decoding=DECODING,
-        plan=refinement_plan,
     script:
         "../scripts/refine_captioner.py"

@@ -43,8 +43,8 @@ rule render_aviary:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(60),
     params:
+        **settings(aviary=SUMMARIES["aviary"]),
         code=code("render_aviary.py"),
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
     script:
         "../scripts/render_aviary.py"
 
@@ -67,8 +67,8 @@ rule draw_aviary:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings(aviary=SUMMARIES["aviary"]),
         code=code("draw_aviary.py"),
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
     script:
         "../scripts/draw_aviary.py"
 
@@ -89,9 +89,9 @@ rule crop_images:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(crop=SUMMARIES["crop"]),
+        **settings(images=corpus_stamp("summaries")),
         code=code("crop_images.py"),
-        crop=json.dumps(SUMMARIES["crop"], sort_keys=True),
-        images=corpus_stamp("summaries"),
     script:
         "../scripts/crop_images.py"
 
@@ -117,10 +117,14 @@ rule train_classifier:
         runtime=per_attempt(240),
         gpu=1,
     params:
+        **settings(network=SUMMARIES["network"]),
+        **settings(model=SUMMARIES["model"]),
+        **settings(
+            files=stamp(
+                stamp_contents, [path for path in [SUMMARIES["network"]["weights"]] if path]
+            )
+        ),
         code=code("train_classifier.py"),
-        network=json.dumps(SUMMARIES["network"], sort_keys=True),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        files=stamp(stamp_contents, [path for path in [SUMMARIES["network"]["weights"]] if path]),
     script:
         "../scripts/train_classifier.py"
 
@@ -143,9 +147,9 @@ rule read_activations:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
         code=code("read_activations.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        files=MODEL_STAMP,
     script:
         "../scripts/read_activations.py"
 
@@ -177,8 +181,8 @@ rule mine_attributes:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(120),
     params:
+        **settings(attributes=SUMMARIES["attributes"]),
         code=code("mine_attributes.py"),
-        attributes=json.dumps(SUMMARIES["attributes"], sort_keys=True),
     script:
         "../scripts/mine_attributes.py"
 
@@ -260,11 +264,11 @@ rule score_summaries:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(120),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **settings(top=SUMMARIES["top"]),
+        **section("evaluation"),
         code=code("score_summaries.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        files=MODEL_STAMP,
-        top=json.dumps(SUMMARIES["top"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_summaries.py"
 
@@ -321,10 +325,10 @@ rule draw_summaries:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **section("evaluation"),
         code=code("draw_summaries.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        files=MODEL_STAMP,
-        evaluation=section("evaluation"),
     script:
         "../scripts/draw_summaries.py"
 
@@ -363,10 +367,10 @@ rule score_faithfulness:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **settings(aviary=SUMMARIES["aviary"]),
+        **section("evaluation"),
         code=code("score_faithfulness.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        files=MODEL_STAMP,
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_faithfulness.py"

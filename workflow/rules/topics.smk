@@ -37,8 +37,8 @@ rule mine_topics:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("topics"),
         code=code("mine_topics.py"),
-        topics=section("topics"),
     script:
         "../scripts/mine_topics.py"
 
@@ -64,9 +64,7 @@ rule find_topics:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(reading={name: config["topics"][name] for name in ("rule", "min_share")}),
         code=code("find_topics.py"),
-        reading=json.dumps(
-            {name: config["topics"][name] for name in ("rule", "min_share")}, sort_keys=True
-        ),
     script:
         "../scripts/find_topics.py"

@@ -50,6 +50,12 @@ class Concepts(Protocol):
         ...
 
 
+def looks_of(concepts: Concepts) -> str | None:
+    """What tells that a set's files are others than before; None of a set that is not of files."""
+    looks = getattr(concepts, "looks", None)
+    return looks() if looks is not None else None
+
+
 class Combined:
     """Several sets as one, one after another: Broden and action regions, say.
 
@@ -109,6 +115,11 @@ class Combined:
         which, own = self._of(i)
         return self._sets[which].mask_size(own)
 
+    def looks(self) -> str | None:
+        """See `looks_of`."""
+        own = [looks_of(one) for one in self._sets]
+        return None if None in own else " ".join(own)
+
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, in the numbers of `names`."""
         which, own = self._of(i)
@@ -166,6 +177,11 @@ class Shuffled:
     def mask_size(self, i: int) -> tuple[int, int]:
         """Height and width of the masks of image `i`."""
         return self._concepts.mask_size(i)
+
+    def looks(self) -> str | None:
+        """See `looks_of`; who got which name depends on the labels themselves and on the seed."""
+        own = looks_of(self._concepts)
+        return None if own is None else own + repr(self._new)
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, those of the category under their new names."""
