@@ -34,6 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seewhy.corpora.sources import files_below
+from seewhy.imports import statements
 
 CACHE = Path(".resume", "digests.json")
 _SMALL = 4 << 20  # bytes that are read at every plan; only of more is the digest kept
@@ -126,7 +127,7 @@ def stamp_listed(table: str | Path, folder: str | Path, column: str) -> str:
 
 def stamp_corpus(clips: str | Path, split: str) -> str:
     """Stamp of the videos (or images) that a corpus in canonical form lists for a split."""
-    own = (row["video"] for row in _rows(clips) if row.get("split") == split)
+    own = (row["video"] for row in _rows(clips) if row.get("split") == split and row.get("video"))
     return stamp_sizes(dict.fromkeys(own))
 
 
@@ -261,7 +262,7 @@ def _imports(file: Path, root: Path) -> Iterator[list[str]]:
     except (OSError, SyntaxError, ValueError):
         return
     package = list(file.relative_to(root).parts[:-1])
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
