@@ -32,15 +32,20 @@ OTHER_MODEL = DISSECTION["model"]["name"]
 DISSECTED_STAMP = model_stamp(DISSECTION["model"])
 # What people said: yours, or that of simulated ones of the puppets' crops.
 ANNOTATIONS = DISSECTION["annotations"] or "data/dissection/annotations"
+# The times of folders of yours say nothing: stamps tell whether something in them is another.
 ANNOTATED = (
-    f"{DISSECTION['annotations']}/images"
+    ancient(f"{DISSECTION['annotations']}/images")
     if DISSECTION["annotations"]
     else "data/puppets/crops/test.h5"
 )
 NETWORKS = ["model"] if OTHER_MODEL else [f"seed{seed}" for seed in DISSECTION["seeds"]]
 LAYERS = DISSECTION["layers"]
 OWN_SETS = {
-    name: DISSECTION["sets"][name] or f"data/dissection/sets/{name}"
+    name: (
+        ancient(DISSECTION["sets"][name])
+        if DISSECTION["sets"][name]
+        else f"data/dissection/sets/{name}"
+    )
     for name in ("broden", "actions")
 }
 CONCEPT_SETS = {

@@ -118,15 +118,21 @@ def pull() -> None:
     """`dvc pull`, and then tell Snakemake that what came is current, which `dvc status` must say.
 
     Raises:
-        InputError: there is no remote, or what is there is not what dvc.lock says.
+        InputError: nothing was recorded, there is no remote, or what is there is not what was
+            recorded.
     """
+    if not Path("dvc.lock").is_file():
+        raise InputError(
+            "dvc pull: there is no dvc.lock: nothing has been recorded here that could be fetched; "
+            "make it all with `make all`"
+        )
     if not _call("dvc", "remote", "list").strip():
         raise InputError(
             "dvc pull: this clone names no remote to fetch data from; `dvc remote add -d store "
             "<folder or s3://…>` (README, Remotes), or make everything here with `make all`"
         )
     _run("dvc", "pull")
-    status = subprocess.run(["dvc", "status"], capture_output=True, text=True)
+    status = _started(("dvc", "status"), capture_output=True)
     if status.returncode or "up to date" not in status.stdout + status.stderr:
         raise InputError(
             "dvc status: what is here is not what dvc.lock was recorded from: "
@@ -170,16 +176,25 @@ def _noted(outputs: set[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _call(*command: str) -> str:
     """What a command says; an error ends it all with its last words."""
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = _started(command, capture_output=True)
     if result.returncode:
         said = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
         raise InputError(f"{' '.join(command)}: {said[-1] if said else 'failed'}")
     return result.stdout + result.stderr
 
 
+def _started(command: Sequence[str], **how: bool) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, text=True, **how)
+    except FileNotFoundError:
+        raise InputError(
+            f"{command[0]}: no such command; activate the environment (. .venv/bin/activate)"
+        ) from None
+
+
 def _run(*command: str) -> None:
     """Run a command that speaks for itself."""
-    if code := subprocess.run(command).returncode:
+    if code := _started(command).returncode:
         raise InputError(f"{' '.join(command)}: ended with status {code}")
 
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import csv
+import functools
 import hashlib
 import json
 import os
@@ -45,23 +46,30 @@ _MANY = 2000  # files from which several threads look at them: on a network, eac
 _READ: dict[str, str] = {}  # digests of this process, by what the files looked like
 
 
-def stamp_contents(paths: Iterable[str | Path], *, cache: str | Path | None = CACHE) -> str:
+def stamp_contents(
+    paths: Iterable[str | Path],
+    *,
+    below: str | Path | None = None,
+    cache: str | Path | None = CACHE,
+) -> str:
     """Stamp of files, and of all files below folders, by their content.
 
     Args:
         paths: files and folders; one that is not there, or no regular file, counts as such.
+        below: they count by their paths below this folder; None: by the paths that are given.
         cache: where digests are kept from one plan to the next; None: nowhere.
     """
     files = sorted({file for path in paths for file in _files_of(path)})
+    names = [os.path.relpath(file, below) for file in files] if below else files
     looks = [_look(file) for file in files]
-    key = hashlib.sha256(repr(list(zip(files, looks, strict=True))).encode()).hexdigest()
+    key = hashlib.sha256(repr((files, names, looks)).encode()).hexdigest()
     if key not in _READ:
         large = sum(look[0] for look in looks if look) > _SMALL
         kept = _kept(cache) if large and cache else {}
         digest = kept.get(key)
         if digest is None:
             begun = time.time()
-            digest = _digest_contents(files, looks)
+            digest = _digest_contents(files, names, looks)
             settled = all(look is None or begun - look[2] / 1e9 > _YOUNG for look in looks)
             if not settled:  # it may be written once more, and look the same
                 return _say(len(files), digest)
@@ -127,6 +135,11 @@ def stamp_listed(table: str | Path, folder: str | Path, column: str) -> str:
 
 def stamp_corpus(clips: str | Path, split: str) -> str:
     """Stamp of the videos (or images) that a corpus in canonical form lists for a split."""
+    return _stamp_corpus(str(clips), split, _look(str(clips)))
+
+
+@functools.cache  # hundreds of shards ask for it; what changes meanwhile, the next plan notices
+def _stamp_corpus(clips: str, split: str, look: object) -> str:
     own = (row["video"] for row in _rows(clips) if row.get("split") == split and row.get("video"))
     return stamp_sizes(dict.fromkeys(own))
 
@@ -160,7 +173,7 @@ def stamp_module(name: str, search: Iterable[str] | None = None) -> str:
     for folder in sys.path if search is None else search:
         root = Path(folder or ".")
         if files := _module_files(root, module):
-            return stamp_contents(files)
+            return stamp_contents(files, below=root)
     return _say(0, "none")
 
 
@@ -187,14 +200,14 @@ def _size_and_time(file: str) -> tuple[int, int] | None:
     return about.st_size, about.st_mtime_ns
 
 
-def _digest_contents(files: Sequence[str], looks: Sequence[object]) -> str:
+def _digest_contents(files: Sequence[str], names: Sequence[str], looks: Sequence[object]) -> str:
     digest = hashlib.sha256()
-    for file, look in zip(files, looks, strict=True):
+    for file, name, look in zip(files, names, looks, strict=True):
         content = b"none"
         if look is not None:
             with contextlib.suppress(OSError), open(file, "rb") as opened:
                 content = hashlib.file_digest(opened, "sha256").digest()
-        digest.update(repr((file, content)).encode())
+        digest.update(repr((name, content)).encode())
     return digest.hexdigest()
 
 

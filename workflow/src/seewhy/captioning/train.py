@@ -160,6 +160,8 @@ def train_captioner(
     )
     try:
         captioner.encoder.input.fit(train.sample(SAMPLE))
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{train_features}: {error}; delete it and extract them again") from None
     captioner.to(where)
