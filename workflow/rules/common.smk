@@ -3,6 +3,7 @@
 Nothing here runs a computation. Imports stay light: this file is read at every start.
 """
 
+import base64
 import json
 import os
 import sys
@@ -202,6 +203,16 @@ def imported_stamp(wildcards):
         stamp_names(corpus["source"], VIDEO_EXTENSIONS) if SOURCES[corpus["name"]].folders else None
     )
     return json.dumps([stamp_contents(files), names])
+
+
+def source_of_split(wildcards):
+    """What a split is imported from; where Snakemake knows of which rows it was, of whatever age."""
+    files = CORPUS_FILES[wildcards.use]
+    made = f"data/{wildcards.use}/splits/{wildcards.split}/clips.csv"
+    record = base64.urlsafe_b64encode(made.encode()).decode()
+    known = os.path.isfile(os.path.join(".snakemake", "metadata", record))
+    own = CORPORA[wildcards.use]["name"] == "folder"
+    return [ancient(file) for file in files] if own and known else files
 
 
 def clips_of(wildcards):

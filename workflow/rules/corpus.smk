@@ -59,7 +59,7 @@ rule import_corpus:
 
 rule import_split:
     input:
-        source=lookup(dpath="{use}", within=CORPUS_FILES),
+        source=source_of_split,
     output:
         clips="data/{use}/splits/{split}/clips.csv",
         captions="data/{use}/splits/{split}/captions.csv",
