@@ -3,7 +3,7 @@
 REQUIRED INPUTS:
     models/<set>/<model>-seed<seed>.safetensors
     data/captioning/features/<split>.h5
-    data/captioning/topics/vectors.csv
+    data/captioning/vectors.csv
     data/captioning/frames/test.h5, data/captioning/corpus/, results/lambda.csv   for the figures
 
 OUTPUTS:
@@ -40,7 +40,7 @@ rule read_neurons:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         table="results/neurons/{set}/{model}-seed{seed}.{variant}.csv",
         measures="results/neurons/{set}/{model}-seed{seed}.{variant}.json",
@@ -94,7 +94,7 @@ rule trace_neurons:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         "results/neurons/{set}/{model}-seed{seed}.traces.h5",
     log:
@@ -117,7 +117,7 @@ rule trace_neurons:
 rule draw_activations:
     input:
         traces=TRACED,
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         report(
             "results/figures/activations.png",
@@ -144,7 +144,7 @@ rule draw_neurons:
     input:
         frames="data/captioning/frames/test.h5",
         traces=TRACED,
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
     output:
         report(

@@ -49,7 +49,7 @@ rule choose_cases:
         features=f"data/captioning/features/{EXPERIMENT['split']}.h5",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
         topics="data/captioning/topics/topics.json",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
     output:
         cases="results/refinement/cases-seed{seed}.csv",
     log:
@@ -77,7 +77,7 @@ rule correct_cases:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
         cases="results/refinement/cases-seed{seed}.csv",
         own=lambda wildcards: (
             "results/refinement/{model}-seed{seed}.own.json"
@@ -180,7 +180,7 @@ rule refine_captioner:
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
         topics="data/captioning/topics/topics.json",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
         corrections=CORRECTIONS,
     output:
         model="models/refined/{model}-seed{seed}.safetensors",

@@ -6,7 +6,7 @@ OUTPUTS:
     data/captioning/topics/topics.json   the topics: words, probabilities, how they were fitted; with
                                          topics.h5 enough to infer those of further clips
     data/captioning/topics/train.csv, train.json   s of every train clip, and measures (mine_topics)
-    data/captioning/topics/vectors.csv   s of every clip (find_topics)
+    data/captioning/vectors.csv   s of every clip (find_topics)
     results/table1.csv                   the sampled topics with their words
     results/topics.json                  coherence, diversity, topics a clip
 """
@@ -52,7 +52,7 @@ rule find_topics:
         val=expand("data/captioning/splits/val/{table}.csv", table=["clips", "captions"]),
         test=expand("data/captioning/splits/test/{table}.csv", table=["clips", "captions"]),
     output:
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
         metrics="results/topics.json",
     log:
         "logs/find_topics.log",
