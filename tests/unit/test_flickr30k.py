@@ -159,10 +159,10 @@ def test_changed_images_and_new_annotations_are_noticed(source, tmp_path):
     files = source_files("flickr30k", source)
     assert str(source / "Sentences") in files
     imported(source, tmp_path / "a")
-    images, tables = stamp_corpus(tmp_path / "a/clips.csv", "test"), stamp_contents(files)
+    images, tables = stamp_corpus(tmp_path / "a/clips.csv", "train"), stamp_contents(files)
     (source / "flickr30k-images/36979.jpg").write_bytes(b"")
     _stamp_corpus.cache_clear()  # one plan asks once
-    assert stamp_corpus(tmp_path / "a/clips.csv", "test") != images
+    assert stamp_corpus(tmp_path / "a/clips.csv", "train") != images
     assert stamp_contents(files) == tables
     (source / "Sentences/36979.txt").write_text("another")
     assert stamp_contents(files) != tables
