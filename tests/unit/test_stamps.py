@@ -101,7 +101,9 @@ def test_large_files_are_read_once_while_nothing_about_them_changes(tmp_path, mo
     assert isinstance(json.loads(cache.read_text()), dict)
 
 
-def test_videos_count_by_path_size_and_time(tmp_path):
+@pytest.mark.parametrize("slow", [0, 1])
+def test_videos_count_by_path_size_and_time(tmp_path, monkeypatch, slow):
+    monkeypatch.setattr(stamps, "_SLOW", slow)
     one = aged(tmp_path / "one.mp4", b"one")
     before = stamp_sizes([one])
     assert stamp_sizes([one, tmp_path / "gone.mp4"]) != before

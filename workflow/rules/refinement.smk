@@ -134,8 +134,8 @@ rule score_refinement:
     params:
         **section("evaluation"),
         **settings(split=EXPERIMENT["split"]),
-        code=code("score_refinement.py"),
         **settings(name=config["corpus"]["name"]),
+        code=code("score_refinement.py"),
     script:
         "../scripts/score_refinement.py"
 

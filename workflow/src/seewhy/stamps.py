@@ -33,6 +33,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
 from seewhy.corpora.sources import files_below
 from seewhy.imports import statements
@@ -41,7 +42,8 @@ CACHE = Path(".resume", "digests.json")
 _SMALL = 4 << 20  # bytes that are read at every plan; only of more is the digest kept
 _YOUNG = 2.0  # seconds in which a file may change twice and show one time of change
 _KEPT = 2000  # digests
-_MANY = 2000  # files from which several threads look at them: on a network, each look waits
+_TRIED = 500  # files after which it is known how long a look takes
+_SLOW = 2e-4  # seconds a look from which it waits for a network, and several threads look at once
 
 _READ: dict[str, str] = {}  # digests of this process, by what the files looked like
 
@@ -82,11 +84,14 @@ def stamp_contents(
 def stamp_sizes(paths: Iterable[str | Path]) -> str:
     """Stamp of files by path, size and time of change."""
     files = [str(path) for path in paths]
-    if len(files) > _MANY:
+    begun = time.perf_counter()
+    sizes = [_size_and_time(file) for file in files[:_TRIED]]
+    rest = files[_TRIED:]
+    if rest and time.perf_counter() - begun > _SLOW * _TRIED:
         with ThreadPoolExecutor(16) as pool:
-            sizes = list(pool.map(_size_and_time, files, chunksize=500))
+            sizes += pool.map(_size_and_time, rest)
     else:
-        sizes = [_size_and_time(file) for file in files]
+        sizes += map(_size_and_time, rest)
     digest = hashlib.sha256()
     for file, size in zip(files, sizes, strict=True):
         digest.update(repr((file, size)).encode())
@@ -140,8 +145,14 @@ def stamp_corpus(clips: str | Path, split: str) -> str:
 
 @functools.cache  # hundreds of shards ask for it; what changes meanwhile, the next plan notices
 def _stamp_corpus(clips: str, split: str, look: object) -> str:
-    own = (row["video"] for row in _rows(clips) if row.get("split") == split and row.get("video"))
-    return stamp_sizes(dict.fromkeys(own))
+    with contextlib.suppress(OSError, csv.Error, ValueError), _opened(clips) as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        place, video = header.index("split"), header.index("video")
+        last = max(place, video)
+        own = (row[video] for row in rows if len(row) > last and row[place] == split)
+        return stamp_sizes(dict.fromkeys(own))
+    return _say(0, "none")
 
 
 def stamp_concepts(folder: str | Path) -> str:
@@ -217,11 +228,12 @@ def _say(number: int, digest: str) -> str:
 
 def _rows(table: str | Path) -> Iterator[dict[str, str]]:
     """Rows of a CSV table as far as it can be read; what is wrong with it, its reader says."""
-    with (
-        contextlib.suppress(OSError, csv.Error),
-        open(table, newline="", encoding="utf-8-sig", errors="replace") as file,
-    ):
+    with contextlib.suppress(OSError, csv.Error), _opened(table) as file:
         yield from csv.DictReader(file)
+
+
+def _opened(table: str | Path) -> TextIO:
+    return open(table, newline="", encoding="utf-8-sig", errors="replace")
 
 
 def _kept(cache: str | Path) -> dict[str, str]:
