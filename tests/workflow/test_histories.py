@@ -454,11 +454,14 @@ def test_a_checkout_that_has_moved_does_nothing_again(made):
 
 def test_a_plan_names_the_single_setting_that_has_changed(made):
     original = (made / "params.yaml").read_text()
-    write_params(made, {"decoding": {"beam": 4}, "captioner": {"dropout": 0.25}})
+    write_params(
+        made, {"decoding": {"beam": 4}, "summaries": {"crop": {"size": 64, "margin": 0.1}}}
+    )
     found = planned(made)
     (made / "params.yaml").write_text(original)
     assert "before: 'decoding.beam = 5' now: 'decoding.beam = 4'" in found["refine_captioner"]
-    assert "'captioner.dropout = 0.3'" in found["train_captioner"]
+    assert "before: 'crop.margin = 0.0' now: 'crop.margin = 0.1'" in found["crop_images test"]
+    assert found.keys() == {"refine_captioner", "caption_clips test", "crop_images test"}
     assert all(len(reason) < 200 for reason in found.values())
 
 
