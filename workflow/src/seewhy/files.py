@@ -23,6 +23,7 @@ import h5py
 
 from seewhy.errors import InputError, explain_write_errors
 from seewhy.regular_files import check_regular
+from seewhy.sealing import SealedFile, seal
 
 
 def partial_path(path: str | Path) -> Path:
@@ -106,7 +107,7 @@ class _Patient(io.FileIO):
 
 
 @contextlib.contextmanager
-def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
+def create_hdf5(path: str | Path, *, sealed: bool = True, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing, for a disk that may fill up.
 
     HDF5 cannot bear a write that fails: it leaks what is open, and often ends the process by a
@@ -114,6 +115,7 @@ def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
 
     Args:
         path: the file.
+        sealed: put a seal behind it (`seewhy.sealing`); False: somebody else writes on, past HDF5.
         options: of :class:`h5py.File`.
 
     Raises:
@@ -129,6 +131,8 @@ def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
             raise
         if raw.failure:
             raise raw.failure
+    if sealed:
+        seal(path)
 
 
 @contextlib.contextmanager
@@ -140,24 +144,51 @@ def open_hdf5(path: str | Path, *, needs: tuple[str, ...] = ()) -> Iterator[h5py
         needs: names of the data sets that must be in it.
 
     Raises:
-        InputError: the file is missing, cut short, not HDF5, or lacks one of `needs`.
+        InputError: the file is missing, cut short, not HDF5, or lacks one of `needs`; or what is
+            read of it while it is open is not what was written (`seewhy.sealing`).
     """
     if not Path(path).exists():
         raise InputError(f"{path}: no such file; run the rule that makes it")
     check_regular(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path}: not a whole HDF5 file (cut short or damaged); delete it and run again"
-        ) from error
-    with file:
-        missing = [name for name in needs if name not in file]
-        if missing:
+    with checked_seal(path) as sealed:
+        try:
+            file = h5py.File(sealed or path, "r")
+        except OSError as error:
             raise InputError(
-                f"{path}: has no data set {', '.join(missing)}; delete it and run again"
-            )
-        yield file
+                f"{path}: not a whole HDF5 file (cut short or damaged); delete it and run again"
+            ) from error
+        with file:
+            missing = [name for name in needs if name not in file]
+            if missing:
+                raise InputError(
+                    f"{path}: has no data set {', '.join(missing)}; delete it and run again"
+                )
+            yield file
+
+
+@contextlib.contextmanager
+def checked_seal(path: str | Path) -> Iterator[SealedFile | None]:
+    """The file with each piece checked as it is read; None where it has no seal.
+
+    Raises:
+        InputError: a piece that was read is not what was written; whatever else came of it.
+    """
+    try:
+        sealed = SealedFile(path)
+    except (OSError, ValueError):  # what is wrong with it, its reader says
+        yield None
+        return
+    try:
+        with sealed:
+            yield sealed
+    except Exception as error:
+        if sealed.damage:
+            first, last = sealed.damage
+            raise InputError(
+                f"{path}: damaged: bytes {first} to {last} are not what was written; get it back "
+                "(dvc checkout) or delete it, and run again"
+            ) from error
+        raise
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -219,12 +250,21 @@ def summarise_problems(problems: Iterable[tuple[str, str, str]], *, most: int = 
 
 
 def input_stamp(path: str | Path) -> list[Any]:
-    """Name, size in bytes and time of change of a file, to notice that it is another one."""
+    """Name and looks of a file, to notice in a resumed run that it is another one."""
+    return [str(path), *(look(path) or (None, None))]
+
+
+def look(path: str | Path) -> tuple[int, int, int, int] | None:
+    """Size, times of change of the content and of the entry, and number of a file that is there.
+
+    An edit in place shows in it, and so does another file under that name, whatever its time: the
+    system sets the time of the entry. So it is for one machine, while unfinished work waits there.
+    """
     try:
-        stat = os.stat(path)
-    except OSError:
-        return [str(path), None, None]
-    return [str(path), stat.st_size, stat.st_mtime_ns]
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
 
 
 def sha256(path: str | Path) -> str:
