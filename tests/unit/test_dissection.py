@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from seewhy.dissection import dissect
@@ -325,12 +326,13 @@ def test_outputs_that_are_no_maps_are_refused(concepts):
         dissect_layer(network, "1", concepts, how=How(**SMALL))
 
 
-def test_images_of_different_sizes_need_batches_of_one(tmp_path):
+def test_images_that_are_not_of_the_size_that_the_set_says_are_refused(tmp_path):
     with ConceptWriter(tmp_path / "set", {"color": ["red-c"]}) as writer:
-        for i, size in enumerate((4, 6, 8)):
-            mask = np.ones((1, size, size), int)
-            writer.add(f"{i}", np.full((size, size, 3), 50 * i, np.uint8), masks={"color": mask})
+        for i in range(3):
+            mask = np.ones((1, 4, 4), int)
+            writer.add(f"{i}", np.full((4, 4, 3), 50 * i, np.uint8), masks={"color": mask})
     concepts = ConceptSet(tmp_path / "set")
+    Image.new("RGB", (6, 6)).save(tmp_path / "set/images" / concepts.images[1])
     with pytest.raises(InputError, match=r"images of different sizes \(\(4, 4, 3\), \(6, 6, 3\)"):
         dissect_layer(channels(0), "units", concepts, how=How(**SMALL))
 

@@ -225,3 +225,32 @@ def test_unlisted_videos_are_told_of_any_kind_and_behind_links(tmp_path):
     (tmp_path / "own/gone.mp4").symlink_to("/nowhere")
     found = unlisted(tmp_path / "own", VIDEO_EXTENSIONS, {"gone.mp4"})
     assert found == ["b.gif", "cam/a.wmv"]
+
+
+def test_a_link_that_dangles_is_another_name_once_its_file_is_there(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus/a.avi").symlink_to(tmp_path / "elsewhere.avi")
+    before = stamp_names(tmp_path / "corpus", VIDEO_EXTENSIONS)
+    aged(tmp_path / "elsewhere.avi", b"video")
+    assert stamp_names(tmp_path / "corpus", VIDEO_EXTENSIONS) != before
+
+
+@pytest.mark.parametrize(
+    "stamped",
+    [
+        lambda folder: stamp_contents([folder / "index.csv"]),
+        lambda folder: stamp_rows(folder / "index.csv", "test", ["train", "test"]),
+        lambda folder: stamp_listed(folder / "index.csv", folder, "image"),
+        lambda folder: stamp_corpus(folder / "index.csv", "test"),
+        stamp_concepts,
+        lambda folder: stamp_module("index", [str(folder)]),
+    ],
+)
+def test_a_pipe_or_a_device_instead_of_a_table_is_not_opened(stamped, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.open", lambda path, *_, **__: pytest.fail(f"opened {path}"))
+    os.mkfifo(tmp_path / "index.csv")
+    os.mkfifo(tmp_path / "index.py")
+    assert stamped(tmp_path)
+    (tmp_path / "index.csv").unlink()
+    (tmp_path / "index.csv").symlink_to("/dev/zero")
+    assert stamped(tmp_path)
