@@ -40,6 +40,8 @@ VIDEOS = {  # of the captioning corpus: name in captions.csv, and the split
     "link.flv": "test",  # a link to a file
     "three.gif": "test",
 }
+# Enough of them to find topics in.
+WORDS = " where dogs chase horses over hills while birds watch boats near rivers under clouds"
 
 
 def own_files(folder):
@@ -58,10 +60,14 @@ def own_files(folder):
     (folder / "own/videos/cam").symlink_to(folder / "nas/cam")
     (folder / "own/videos/link.flv").symlink_to(folder / "nas/pool/link.flv")
     (folder / "own/videos/gone.mp4").symlink_to("/nowhere/gone.mp4")  # listed by no table
-    rows = [f"{name},a caption of {name},{split}" for name, split in VIDEOS.items()]
+    rows = [
+        f"{name},a caption of {name}{WORDS if split == 'train' else ''},{split}"
+        for name, split in VIDEOS.items()
+    ]
     write("own/videos/captions.csv", "\n".join(["video,caption,split", *rows]) + "\n")
     write("own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg", "video")
     write("own/images/images.csv", "image,label,split\na.png,crow,train\nb.png,owl,test\n")
+    write("corrections.yaml", "[]  # whose end may be edited")
     write("own/images/captions.csv", "image,caption\na.png,a black bird\n")
     for name in "ab":
         write(f"own/images/{name}.png", f"picture {name}")
@@ -94,6 +100,8 @@ def own_files(folder):
 
 OWN = {
     "corpus": {"name": "folder", "source": "own/videos"},
+    "frames": DEFAULT["frames"] | {"size": 224},  # what googlenet reads
+    "topics": DEFAULT["topics"] | {"min_df": 1, "max_df": 1.0},
     "backbone": {**DEFAULT["backbone"], "name": "googlenet", "weights": "own/googlenet.pth"},
     "transfer": {"corpus": {"name": "ucf11", "source": "own/ucf11"}},
     "grounding": {"network": {**DEFAULT["grounding"]["network"], "weights": "own/vgg16.pth"}},
