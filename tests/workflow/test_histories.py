@@ -40,6 +40,8 @@ VIDEOS = {  # of the captioning corpus: name in captions.csv, and the split
     "link.flv": "test",  # a link to a file
     "three.gif": "test",
 }
+# Whatever else goes: of a split without any video nothing is planned.
+STAYING = {f"staying-{split}.mp4": split for split in ("train", "val", "test")}
 # Enough of them to find topics in.
 WORDS = " where dogs chase horses over hills while birds watch boats near rivers under clouds"
 
@@ -52,7 +54,7 @@ def own_files(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    for name in VIDEOS:
+    for name in VIDEOS | STAYING:
         if name not in ("cam/linked.avi", "link.flv"):
             write(f"own/videos/{name}", f"video {name}")
     write("nas/cam/linked.avi", "video in a linked folder")
@@ -62,7 +64,7 @@ def own_files(folder):
     (folder / "own/videos/gone.mp4").symlink_to("/nowhere/gone.mp4")  # listed by no table
     rows = [
         f"{name},a caption of {name}{WORDS if split == 'train' else ''},{split}"
-        for name, split in VIDEOS.items()
+        for name, split in (VIDEOS | STAYING).items()
     ]
     write("own/videos/captions.csv", "\n".join(["video,caption,split", *rows]) + "\n")
     write("own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg", "video")
