@@ -63,8 +63,7 @@ def own_files(folder):
     (folder / "own/videos/link.flv").symlink_to(folder / "nas/pool/link.flv")
     (folder / "own/videos/gone.mp4").symlink_to("/nowhere/gone.mp4")  # listed by no table
     rows = [
-        f"{name},a caption of {name}{WORDS if split == 'train' else ''},{split}"
-        for name, split in (VIDEOS | STAYING).items()
+        f"{name},a caption of {name}{WORDS},{split}" for name, split in (VIDEOS | STAYING).items()
     ]
     write("own/videos/captions.csv", "\n".join(["video,caption,split", *rows]) + "\n")
     write("own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg", "video")
@@ -401,12 +400,12 @@ def captions(made):
             {"sample_frames val", "sample_frames test"},
         ),
         (
-            lambda text: text.replace("three.gif,a caption of three.gif,test", "").strip() + "\n",
+            lambda text: text.replace(f"three.gif,a caption of three.gif{WORDS},test\n", ""),
             {"import_split test", "caption_clips test"},
             LEARNT,
         ),
         (
-            lambda text: text.replace(",test", ",train"),
+            lambda text: text.replace(f"three.gif{WORDS},test", f"three.gif{WORDS},train"),
             {
                 "import_split train",
                 "import_split test",
