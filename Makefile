@@ -6,13 +6,20 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # This checkout's own package, whichever one the environment was set up for.
 export PYTHONPATH := $(CURDIR)/workflow/src$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: table2 all test test-cluster test-conda test-survival test-fuzz report bench evidence lint setup
+.PHONY: table2 all record pull test test-cluster test-conda test-survival test-fuzz report bench evidence lint setup
 
 table2: setup  ## topics and captions: results/table1.csv and results/table2.csv
 	snakemake results/table1.csv results/table2.csv
 
 all: setup  ## every table and figure
 	snakemake all
+
+record: setup  ## record with DVC what a direct or cluster run made: refused while anything is old or damaged
+	PYTHONPATH=workflow/src python -m seewhy.recording check
+	dvc commit -f
+
+pull: setup  ## in a clone: fetch the recorded data, and tell Snakemake that they are current
+	PYTHONPATH=workflow/src python -m seewhy.recording pull
 
 report: setup  ## report.zip: tables and figures with their captions, to open in a browser
 	snakemake all

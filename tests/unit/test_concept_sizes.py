@@ -13,7 +13,7 @@ from seewhy.dissection.concepts import ConceptSet, ConceptWriter
 from seewhy.dissection.dissect import How, dissect_layer
 from seewhy.dissection.networks import Scaling
 from seewhy.dissection.run import open_sets
-from seewhy.dissection.sets import Combined, OneSize, Shuffled, of_one_size
+from seewhy.dissection.sets import Combined, OneSize, Shuffled, looks_of, of_one_size
 from seewhy.dissection.tally import read_tally, tally, write_tally
 from seewhy.errors import InputError
 
@@ -117,3 +117,17 @@ def test_a_tally_is_written_of_a_dissection_too(sets, tmp_path):
     write_tally(tmp_path / "b.csv", tally(found))
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
     assert len(read_tally(tmp_path / "a.csv")) == 3
+
+
+def test_a_scaled_set_shows_that_a_file_of_it_was_edited_and_its_sizes(tmp_path):
+    broden(tmp_path, images=9, sizes=True)
+    concepts = ConceptSet(tmp_path)
+    scaled = OneSize(concepts, image=(8, 8), mask=(4, 4))
+    before = looks_of(scaled)
+    assert looks_of(OneSize(concepts, image=(8, 8), mask=(4, 4))) == before
+    assert looks_of(OneSize(concepts, image=(8, 6), mask=(4, 4))) != before
+    picture = tmp_path / "images" / concepts.images[-1]
+    content = picture.read_bytes()
+    picture.unlink()
+    picture.write_bytes(content)
+    assert looks_of(scaled) != before

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from seewhy.corpora.canonical import check_table, read_table, schema, table_parts, write_tables
-from seewhy.corpora.importing import import_corpus
+from seewhy.corpora.importing import import_corpus, import_split
 from seewhy.corpora.sources import SOURCES, source_files
 from seewhy.corpora.ucf11 import ACTIONS, GROUPS, VIDEOS
 from seewhy.errors import InputError
@@ -345,3 +345,30 @@ def test_a_missing_corpus_says_where_to_get_it(name, tmp_path):
     first = (*about.needed, *about.folders, *about.one_of)[0]
     with pytest.raises(InputError, match=rf"transfer\.corpus\.source: no {first} (\(.*\) )?in"):
         source_files(name, tmp_path, key="transfer.corpus.source")
+
+
+def test_a_split_by_itself_has_the_rows_of_the_whole(tmp_path):
+    """And they stay the same bytes while only rows of other splits change."""
+    rows = ["video,caption,split", "a.mp4,one,train", "b.mp4,two,val", "c.mp4,three,test"]
+    table = tmp_path / "captions.csv"
+
+    def read(rows):
+        table.write_text("\n".join([*rows, "a.mp4,another,train", ""]))
+        import_corpus("folder", tmp_path, tmp_path / "whole", **SHARES)
+        found = {}
+        for split in ("train", "val", "test"):
+            import_split("folder", tmp_path, tmp_path / split, split=split, **SHARES)
+            found[split] = [
+                (tmp_path / split / f"{name}.csv").read_bytes() for name in ("clips", "captions")
+            ]
+        whole = [(tmp_path / "whole" / f"{n}.csv").read_bytes() for n in ("clips", "captions")]
+        for k in range(2):
+            lines = [line for split in found.values() for line in split[k].splitlines()[1:]]
+            assert sorted(lines) == sorted(whole[k].splitlines()[1:])
+        return found
+
+    before = read(rows)
+    after = read([*rows, "d.mp4,,test"])
+    assert after["train"] == before["train"]
+    assert after["val"] == before["val"]
+    assert after["test"] != before["test"]

@@ -9,10 +9,11 @@ from PIL import Image
 from seewhy.corpora.canonical import read_table
 from seewhy.corpora.flickr30k import parse_sentence
 from seewhy.corpora.importing import import_corpus
-from seewhy.corpora.sources import source_files, video_stamp
+from seewhy.corpora.sources import source_files
 from seewhy.corpora.truth import open_truth
 from seewhy.errors import InputError
 from seewhy.frames import sample_frames
+from seewhy.stamps import _stamp_corpus, stamp_contents, stamp_corpus
 from seewhy.text.tokens import tokenise
 
 IMAGES = {"train": ["36979", "65567"], "val": ["1000092795"], "test": ["10002456"]}
@@ -154,11 +155,17 @@ def test_an_image_is_a_clip_of_one_frame(source, tmp_path):
     assert len((tmp_path / "r.csv").read_text().splitlines()) == 1  # no image was left out
 
 
-def test_changed_images_and_new_annotations_are_noticed(source):
-    assert str(source / "Sentences") in source_files("flickr30k", source)
-    before = video_stamp(source / "flickr30k-images")
+def test_changed_images_and_new_annotations_are_noticed(source, tmp_path):
+    files = source_files("flickr30k", source)
+    assert str(source / "Sentences") in files
+    imported(source, tmp_path / "a")
+    images, tables = stamp_corpus(tmp_path / "a/clips.csv", "train"), stamp_contents(files)
     (source / "flickr30k-images/36979.jpg").write_bytes(b"")
-    assert video_stamp(source / "flickr30k-images") != before
+    _stamp_corpus.cache_clear()  # one plan asks once
+    assert stamp_corpus(tmp_path / "a/clips.csv", "train") != images
+    assert stamp_contents(files) == tables
+    (source / "Sentences/36979.txt").write_text("another")
+    assert stamp_contents(files) != tables
 
 
 @pytest.mark.parametrize(

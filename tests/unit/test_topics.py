@@ -15,7 +15,7 @@ from seewhy.corpora.canonical import write_tables
 from seewhy.errors import InputError
 from seewhy.text.engines import GibbsEngine, VariationalEngine
 from seewhy.text.measures import jaccard, npmi_coherence, topic_diversity
-from seewhy.text.mining import mine_topics
+from seewhy.text.mining import find_topics, mine_topics
 from seewhy.text.topics import Topics, fit_topics, topic_names
 from seewhy.text.vectors import read_topic_vectors, topic_vectors
 
@@ -447,3 +447,33 @@ def test_reading_vectors_refuses_other_files(tmp_path: Path):
     path.write_text("clip,split,dog\nx,train,1\n")
     with pytest.raises(InputError, match="no clips of the split val"):
         read_topic_vectors(path, split="val")
+
+
+def test_topics_found_later_are_those_found_at_once(tmp_path: Path):
+    """Mined from the train split's own tables, then looked for in the others: the same bytes."""
+    folder = corpus(tmp_path / "corpus")
+    mine(folder, tmp_path / "whole")
+    clips, captions = (pd.read_csv(folder / f"{name}.csv") for name in ("clips", "captions"))
+    for split in ("train", "val", "test"):
+        own = clips[clips["split"] == split]
+        (tmp_path / split).mkdir()
+        own.to_csv(tmp_path / split / "clips.csv", index=False)
+        said = captions[captions["clip"].isin(own["clip"])]
+        said.to_csv(tmp_path / split / "captions.csv", index=False)
+    out = tmp_path / "parts"
+    mine(tmp_path / "train", out)
+    find_topics(
+        {split: tmp_path / split for split in ("val", "test")},
+        topics_path=out / "topics.json",
+        train_vectors=out / "topic_vectors.csv",
+        train_metrics=out / "topics_metrics.json",
+        vectors_path=out / "vectors.csv",
+        metrics_path=out / "metrics.json",
+    )
+    for part, whole in (
+        ("topics.json", "topics.json"),
+        ("vectors.csv", "topic_vectors.csv"),
+        ("metrics.json", "topics_metrics.json"),
+        ("table1.csv", "table1.csv"),
+    ):
+        assert (out / part).read_bytes() == (tmp_path / "whole" / whole).read_bytes()

@@ -16,7 +16,8 @@ from checkouts import BIN, ENVIRONMENT, ROOT, call, make_checkout, snakemake, wr
 
 STAGES = ("data", "topics")
 TOPICS = "data/captioning/topics"
-INPUTS = "data/captioning/corpus"
+INPUTS = "data/captioning/splits/train"
+OUTS = ("data/captioning/corpus", "data/captioning/splits", TOPICS)
 TABLE = "results/table1.csv"
 POLICY = """{"Version": "2012-10-17",
 "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}"""
@@ -166,7 +167,8 @@ def recorded(own_machine, tmp_path_factory):
     """A repository in which the corpus and its topics have been made and recorded."""
     folder = make_checkout(tmp_path_factory.mktemp("recorded") / "origin")
     shutil.copy(ROOT / ".dvc/.gitignore", folder / ".dvc")
-    snakemake(folder, TABLE)
+    splits = [f"data/captioning/splits/{split}/clips.csv" for split in ("train", "val", "test")]
+    snakemake(folder, TABLE, "data/captioning/corpus/clips.csv", *splits)
     call(folder, "git", "init", "-q", "-b", "main")
     call(folder, "dvc", "commit", "-f", *STAGES)
     commit(folder)
@@ -258,8 +260,8 @@ def test_the_commands_of_the_readme_set_the_remote_up(origin, remote):
 
 
 def test_a_clone_gets_what_was_pushed(origin, remote, tmp_path):
-    assert "13 files pushed" in dvc(origin, remote.environment, "push", *STAGES)
-    files = content(origin, INPUTS, TOPICS)
+    assert "21 files pushed" in dvc(origin, remote.environment, "push", *STAGES)
+    files = content(origin, *OUTS)
     folders = recorded_folders(origin)
     objects = remote.objects()
     assert set(objects) == {md5(value) for value in files.values()} | set(folders.values())
@@ -267,11 +269,11 @@ def test_a_clone_gets_what_was_pushed(origin, remote, tmp_path):
 
     cloned = clone(origin, tmp_path / "clone")
     dvc(cloned, remote.environment, "pull", *STAGES)
-    assert content(cloned, INPUTS, TOPICS) == files
+    assert content(cloned, *OUTS) == files
     assert "up to date" in dvc(cloned, {}, "status", "topics")
     snakemake(cloned, TABLE, "--touch", "--forceall")
     assert "Nothing to be done" in snakemake(cloned, "-n", TABLE)
-    assert content(cloned, INPUTS, TOPICS) == files
+    assert content(cloned, *OUTS) == files
     for secret in remote.environment.values():
         for folder in (origin, cloned):
             assert not call(folder, "grep", "-rlF", "-e", secret, ".", check=False)
@@ -313,7 +315,7 @@ def test_a_stage_runs_on_a_machine_that_shares_no_disk(origin, s3, tmp_path):
 def test_a_remote_out_of_reach_costs_nothing(origin, s3, tmp_path):
     """Push and pull fail, say why and change nothing; the next ones complete."""
     cloned = clone(origin, tmp_path / "clone")
-    before = content(origin, INPUTS, TOPICS, ".dvc/cache")
+    before = content(origin, *OUTS, ".dvc/cache")
 
     def fail(message, environment):
         for folder, command in ((origin, "push"), (cloned, "pull")):
@@ -329,15 +331,15 @@ def test_a_remote_out_of_reach_costs_nothing(origin, s3, tmp_path):
         for folder in (origin, cloned):
             (folder / ".dvc/config.local").write_text(local)
         fail("Could not connect to the endpoint URL", s3.environment)
-    assert content(origin, INPUTS, TOPICS, ".dvc/cache") == before
+    assert content(origin, *OUTS, ".dvc/cache") == before
     assert not s3.objects()
-    assert not content(cloned, INPUTS, TOPICS)
+    assert not content(cloned, *OUTS)
 
     for folder in (origin, cloned):
         (folder / ".dvc/config.local").unlink()
-    assert "13 files pushed" in dvc(origin, s3.environment, "push", *STAGES)
+    assert "21 files pushed" in dvc(origin, s3.environment, "push", *STAGES)
     dvc(cloned, s3.environment, "pull", *STAGES)
-    assert content(cloned, INPUTS, TOPICS) == content(origin, INPUTS, TOPICS)
+    assert content(cloned, *OUTS) == content(origin, *OUTS)
 
 
 def test_a_killed_push_is_completed_by_the_next(origin, remote, tmp_path):
@@ -349,7 +351,7 @@ def test_a_killed_push_is_completed_by_the_next(origin, remote, tmp_path):
         text=True,
     )
     assert result.returncode == -signal.SIGKILL, result.stderr
-    names = {md5(value) for value in content(origin, INPUTS, TOPICS).values()}
+    names = {md5(value) for value in content(origin, *OUTS).values()}
     names |= set(recorded_folders(origin).values())
     assert 0 < len(names & set(remote.objects())) < len(names)
     cloned = clone(origin, tmp_path / "clone")
@@ -358,7 +360,7 @@ def test_a_killed_push_is_completed_by_the_next(origin, remote, tmp_path):
     dvc(origin, remote.environment, "push", *STAGES)
     assert names <= set(remote.objects())
     dvc(cloned, remote.environment, "pull", *STAGES)
-    assert content(cloned, INPUTS, TOPICS) == content(origin, INPUTS, TOPICS)
+    assert content(cloned, *OUTS) == content(origin, *OUTS)
 
 
 def damage(origin, remote):
@@ -386,7 +388,7 @@ def test_a_damaged_object_is_noticed_and_replaced(origin, s3, tmp_path):
     assert "2 files pushed" in dvc(origin, s3.environment, "push", *STAGES)
     assert s3.objects()[name] == right
     dvc(cloned, s3.environment, "pull", *STAGES)
-    assert content(cloned, INPUTS, TOPICS) == content(origin, INPUTS, TOPICS)
+    assert content(cloned, *OUTS) == content(origin, *OUTS)
 
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
@@ -401,7 +403,7 @@ def test_a_lost_object_is_noticed_and_replaced(origin, remote, tmp_path):
     remote.delete(recorded_folders(origin)[TOPICS])
     assert "2 files pushed" in dvc(origin, {}, "push", *STAGES)
     dvc(cloned, {}, "pull", *STAGES)
-    assert content(cloned, INPUTS, TOPICS) == content(origin, INPUTS, TOPICS)
+    assert content(cloned, *OUTS) == content(origin, *OUTS)
 
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)

@@ -66,8 +66,8 @@ rule bench_training:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(20),
     params:
+        **section("captioner"),
         code=code("bench_training.py"),
-        captioner=section("captioner"),
     script:
         "../scripts/bench_training.py"
 

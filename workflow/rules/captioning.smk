@@ -2,8 +2,9 @@
 
 REQUIRED INPUTS:
     data/captioning/corpus/           clips.csv, captions.csv
+    data/captioning/splits/<split>/   the same of train and val alone: what captioners learn from
     data/captioning/features/<split>.h5
-    data/captioning/topics/vectors.csv
+    data/captioning/topics/train.csv
 
 OUTPUTS:
     models/<set>/<model>-seed<seed>.safetensors   (train_captioner)
@@ -26,10 +27,14 @@ SWEPT = expand(
 
 rule train_captioner:
     input:
-        corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
+        corpus=expand(
+            "data/captioning/splits/{split}/{table}.csv",
+            split=["train", "val"],
+            table=["clips", "captions"],
+        ),
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/topics/train.csv",
     output:
         model="models/{set}/{model}-seed{seed}.safetensors",
         history="results/history/{set}/{model}-seed{seed}.csv",
@@ -47,8 +52,8 @@ rule train_captioner:
         runtime=per_attempt(720),
         gpu=1,
     params:
+        **settings_by("captioner", captioner_settings, CAPTIONER_KEYS),
         code=code("train_captioner.py"),
-        captioner=captioner_settings,
     script:
         "../scripts/train_captioner.py"
 
@@ -77,9 +82,9 @@ rule caption_clips:
         runtime=per_attempt(60),
         gpu=1,
     params:
+        **section("decoding"),
+        **settings(max_words=config["captioner"]["max_words"]),
         code=code("caption_clips.py"),
-        decoding=section("decoding"),
-        max_words=json.dumps(config["captioner"]["max_words"]),
     script:
         "../scripts/caption_clips.py"
 
@@ -112,9 +117,9 @@ rule score_captions:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("corpus"),
+        **section("evaluation"),
         code=code("score_captions.py"),
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_captions.py"
 
@@ -142,10 +147,10 @@ rule choose_lambda:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
-        **{"lambda": json.dumps(LAMBDA)},
+        **settings(**{"lambda": LAMBDA}),
+        **section("corpus"),
+        **section("evaluation"),
         code=code("choose_lambda.py"),
-        corpus=section("corpus"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/choose_lambda.py"
 

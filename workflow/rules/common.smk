@@ -3,6 +3,7 @@
 Nothing here runs a computation. Imports stay light: this file is read at every start.
 """
 
+import base64
 import json
 import os
 import sys
@@ -25,7 +26,12 @@ from seewhy.corpora.prospects import (
     remarks_on,
     why_lacking,
 )
-from seewhy.corpora.sources import SOURCES, source_files, video_stamp
+from seewhy.corpora.sources import (
+    IMAGE_EXTENSIONS,
+    SOURCES,
+    VIDEO_EXTENSIONS,
+    source_files,
+)
 from seewhy.dissection.given import (
     check_given,
     concept_folders,
@@ -39,6 +45,15 @@ from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
 from seewhy.settings import check_settings, load_settings, merge
+from seewhy.stamps import (
+    stamp_concepts,
+    stamp_contents,
+    stamp_corpus,
+    stamp_listed,
+    stamp_module,
+    stamp_names,
+    stamp_rows,
+)
 from seewhy.summaries.given import check_summaries, network_files
 from seewhy.vision import check_frame_size, check_weights
 
@@ -82,6 +97,8 @@ TRAINED_BACKBONE = "models/backbone/slim_inception.safetensors"
 # Models of Table 3 that are no captioner, and the settings of an encoder.
 WITHOUT_CAPTIONER = ["R", "CNN"]
 ENCODER = ["encoder", "features", "components", "motion", "concat_cnn", "input_dropout"]
+# What a dissection is told.
+HOW = ["batch", "groups", "nulls", "semantics", "upsampling"]
 
 # Here and not in input functions: what they raise, Snakemake passes over where outputs exist.
 try:
@@ -113,7 +130,7 @@ try:
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
     }
-    CORPUS_FILES, VIDEO_STAMP, RENDERED = {}, {}, {}
+    CORPUS_FILES, RENDERED = {}, {}
     for purpose, corpus in CORPORA.items():
         # Any corpus may be one of the worlds that the workflow makes.
         made = next((world for world in WORLDS.values() if world == corpus["source"]), None)
@@ -122,9 +139,6 @@ try:
         )
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if made and os.path.dirname(videos) == made else []
-        # Only the plan asks for it: a job does not look at a million videos before it starts.
-        planning = workflow.is_main_process and not RENDERED[purpose]
-        VIDEO_STAMP[purpose] = json.dumps(video_stamp(videos) if planning else None)
     WEIGHTS = TRAINED_BACKBONE
     if config["backbone"]["name"] != "slim_inception" or config["backbone"]["weights"]:
         WEIGHTS = check_weights(config["backbone"]["name"], config["backbone"]["weights"])
@@ -144,6 +158,20 @@ try:
             logger.warning(remark)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+
+# Snakemake takes results that it has no record of for current, whatever the settings say.
+if (
+    workflow.is_main_process
+    and not os.path.isdir(os.path.join(".snakemake", "metadata"))
+    and os.path.isdir("results")
+    and any(name.endswith(".csv") for name in os.listdir("results"))
+):
+    logger.warning(
+        "results/: these tables were not made here, and their age tells nothing (a fresh clone?): "
+        "what is called up to date may be of other settings or files; `make pull` fetches what "
+        "belongs to them and compares, --forceall makes them anew"
+    )
 
 
 wildcard_constraints:
@@ -210,9 +238,41 @@ def per_attempt(amount):
     return grown
 
 
+def settings(**named):
+    """Settings as params of a rule, one for each single number or name: `seewhy.entry.read_params`.
+
+    Snakemake says of params that have changed their values alone, so each has its name in it.
+    """
+    params = {}
+    for name, value in named.items():
+        if callable(value):  # its text depends on the job
+            params[name] = lambda wildcards, name=name, value=value: f"{name} = {value(wildcards)}"
+        elif isinstance(value, dict) and value and not any("." in key for key in value):
+            params |= settings(**{f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            text = f"{name} = {json.dumps(value, sort_keys=True)}"
+            params[name] = lambda wildcards, text=text: text  # braces in it are no wildcards
+    return params
+
+
+def settings_by(name, function, keys):
+    """The same where a function of the wildcards gives the settings, some of `keys`, in JSON."""
+
+    def said(key):
+        def text(wildcards):
+            found = json.loads(function(wildcards))
+            if key not in found:
+                return ""
+            return f"{name}.{key} = {json.dumps(found[key], sort_keys=True)}"
+
+        return text
+
+    return {f"{name}.{key}": said(key) for key in keys}
+
+
 def section(name):
-    """A section of params.yaml as the value of a rule's param; sorted, so that order is nothing."""
-    return json.dumps(config[name], sort_keys=True)
+    """A section of params.yaml as params of a rule."""
+    return settings(**{name: config[name]})
 
 
 def code(script):
@@ -221,12 +281,87 @@ def code(script):
     An edit of the package then reruns what it can have changed. Their time stamps mean nothing,
     so a fresh clone reruns nothing.
     """
-    return json.dumps(package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script)))
+    digest = package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script))
+    return f"code = {json.dumps(digest)}"
+
+
+def stamp(function, what):
+    """A rule's param that is a stamp of files of the user's (`seewhy.stamps`), if there are any.
+
+    Only the plan looks at them: a job does not ask for a million videos before it starts.
+    """
+    return lambda wildcards: json.dumps(
+        function(what) if what and workflow.is_main_process else None
+    )
+
+
+def imported_stamp(wildcards):
+    """Stamp of what is imported: the source's files and, where none lists its videos, their names.
+
+    The clips of one split are imported alone; where a table has the split of each row, they stay as
+    they are while only rows of other splits change.
+    """
+    corpus, files = CORPORA[wildcards.use], CORPUS_FILES[wildcards.use]
+    if RENDERED[wildcards.use] or not workflow.is_main_process:
+        return "null"
+    split = wildcards.get("split")
+    if split and corpus["name"] == "folder":
+        return json.dumps(stamp_rows(files[0], split, SPLITS))
+    # Where videos and images are looked for by their names, these are imported.
+    names = (
+        stamp_names(corpus["source"], VIDEO_EXTENSIONS + IMAGE_EXTENSIONS)
+        if SOURCES[corpus["name"]].anywhere
+        else None
+    )
+    return json.dumps([stamp_contents(files), names])
+
+
+def source_of_split(wildcards):
+    """What a split is imported from; where Snakemake knows of which rows it was, of whatever age."""
+    files = CORPUS_FILES[wildcards.use]
+    made = f"data/{wildcards.use}/splits/{wildcards.split}/clips.csv"
+    record = base64.urlsafe_b64encode(made.encode()).decode()
+    known = os.path.isfile(os.path.join(".snakemake", "metadata", record))
+    own = CORPORA[wildcards.use]["name"] == "folder"
+    return [ancient(file) for file in files] if own and known else files
+
+
+def clips_of(wildcards):
+    """The table of a split's clips, and of the others' too where no more than frames come of it."""
+    if wildcards.use == "captioning":
+        return f"data/captioning/splits/{wildcards.split}/clips.csv"
+    return f"data/{wildcards.use}/corpus/clips.csv"
+
+
+def videos_stamp(wildcards):
+    """Stamp of the videos of a split, wherever they lie."""
+    if RENDERED[wildcards.use] or not workflow.is_main_process:
+        return "null"
+    return json.dumps(stamp_corpus(clips_of(wildcards), wildcards.split))
+
+
+def corpus_stamp(use):
+    """The same where the rule says of which corpus."""
+
+    def stamped(wildcards):
+        if RENDERED[use] or not workflow.is_main_process:
+            return "null"
+        return json.dumps(stamp_corpus(f"data/{use}/corpus/clips.csv", wildcards.split))
+
+    return stamped
+
+
+CAPTIONER_KEYS = sorted(
+    {key for models in config["captioner"]["models"].values() for key in models}
+    | (config["captioner"].keys() - {"seeds", "models"})
+)
+PLAN_KEYS = sorted(config["refinement"].keys() - {"corrections", "model", "experiment"})
+HOW_KEYS = sorted([*HOW, "curves", "pairs"])
 
 
 def captioner_settings(wildcards):
     """Settings of one model: the section captioner, with what the model changes."""
-    settings = {
+    given = {
         key: value for key, value in config["captioner"].items() if key not in ("seeds", "models")
     }
     models = config["captioner"]["models"]
@@ -239,8 +374,7 @@ def captioner_settings(wildcards):
         raise WorkflowError(
             f"there is no model {wildcards.model}; in {wildcards.set} there are {', '.join(models)}"
         )
-    settings |= models[wildcards.model]
-    return json.dumps(settings, sort_keys=True)
+    return json.dumps(given | models[wildcards.model], sort_keys=True)
 
 
 def refinement_plan(wildcards):
@@ -292,10 +426,46 @@ def dissected_weights(wildcards):
     return [f"models/dissection/{network.removeprefix('random-')}.safetensors"]
 
 
+def model_stamp(model):
+    """Stamp of a network of the user's: its weights, and the code that builds it."""
+    name = model["name"] or ""
+
+    def stamped(wildcards):
+        if not workflow.is_main_process:
+            return "null"
+        weights = stamp_contents([model["weights"]]) if model["weights"] else None
+        return json.dumps([weights, stamp_module(name) if ":" in name else None])
+
+    return stamped
+
+
+def class_names_stamp(model):
+    """Stamp of the names of its classes, where they are a file of the user's."""
+    return stamp(stamp_contents, [model["classes"]] if model.get("classes") else None)
+
+
+def sets_stamp(wildcards):
+    """Stamp of the concept sets of the user's that are read: of `concepts`, or all."""
+    if not workflow.is_main_process:
+        return "null"
+    names = wildcards.get("concepts", "combined")
+    own = [
+        config["dissection"]["sets"][name]
+        for name in ("broden", "actions")
+        if names not in ("broden", "actions") or names == name
+    ]
+    return json.dumps([stamp_concepts(folder) if folder else None for folder in own])
+
+
+def annotated_stamp(folder):
+    """Stamp of the images that people annotated."""
+    return stamp_listed(os.path.join(folder, "sizes.csv"), os.path.join(folder, "images"), "image")
+
+
 def how_to_dissect(wildcards):
     """Settings of one dissection; slow figures for the last layer alone, where they are reported."""
     settings = config["dissection"]
-    how = {key: settings[key] for key in ("batch", "groups", "nulls", "semantics", "upsampling")}
+    how = {key: settings[key] for key in HOW}
     whole = wildcards.layer == settings["layers"][-1] and wildcards.concepts == MAIN_SET
     asked = whole and not wildcards.network.startswith("random-")
     slow = {"curves": asked and settings["curves"], "pairs": asked and settings["compositions"]}

@@ -7,6 +7,8 @@ their own layout.
 OUTPUTS:
     data/<use>/corpus/   clips.csv, captions.csv, …, truth.h5 and corpus.json (import_corpus);
                          workflow/src/seewhy/corpora/canonical.yaml describes the form
+    data/captioning/splits/<split>/   clips.csv and captions.csv of that split alone (import_split):
+                         what learns from one split is not done again for a clip of another
 
 <use> is `captioning`, `transfer`, `grounding`, `untrimmed` (videos in which grounding finds actions in
 time) or `words` (whose captions are grounded, where these are not those of `grounding`).
@@ -25,8 +27,6 @@ IMPORTS = {
     purpose: {
         "corpus": json.dumps(corpus, sort_keys=True),
         "own": json.dumps(OWN_SETTINGS[purpose], sort_keys=True),
-        # Where videos are looked for by their names, these are imported.
-        "videos": VIDEO_STAMP[purpose] if SOURCES[corpus["name"]].anywhere else "null",
     }
     for purpose, corpus in CORPORA.items()
 }
@@ -49,9 +49,33 @@ rule import_corpus:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
+        **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
+        **settings(files=imported_stamp),
         code=code("import_corpus.py"),
-        corpus=lookup(dpath="{use}/corpus", within=IMPORTS),
-        own=lookup(dpath="{use}/own", within=IMPORTS),
-        videos=lookup(dpath="{use}/videos", within=IMPORTS),
     script:
         "../scripts/import_corpus.py"
+
+
+rule import_split:
+    input:
+        source=source_of_split,
+    output:
+        clips="data/{use}/splits/{split}/clips.csv",
+        captions="data/{use}/splits/{split}/captions.csv",
+    log:
+        "logs/import_split/{use}-{split}.log",
+    benchmark:
+        "benchmarks/import_split/{use}-{split}.tsv"
+    conda:
+        "../../envs/text.yaml"
+    resources:
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(10),
+    params:
+        **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
+        **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
+        **settings(files=imported_stamp),
+        code=code("import_split.py"),
+    script:
+        "../scripts/import_split.py"

@@ -30,18 +30,22 @@ one set is given alone, that one, and with action regions the shuffled one.
 
 DISSECTION = config["dissection"]
 OTHER_MODEL = DISSECTION["model"]["name"]
-MODEL = json.dumps(DISSECTION["model"], sort_keys=True)
+DISSECTED_STAMP = model_stamp(DISSECTION["model"])
 # What people said: yours, or that of simulated ones of the puppets' crops.
 ANNOTATIONS = DISSECTION["annotations"] or "data/dissection/annotations"
+# The times of folders of yours say nothing: stamps tell whether something in them is another.
 ANNOTATED = (
-    f"{DISSECTION['annotations']}/images"
+    ancient(f"{DISSECTION['annotations']}/images")
     if DISSECTION["annotations"]
     else "data/puppets/crops/test.h5"
 )
 NETWORKS = ["model"] if OTHER_MODEL else [f"seed{seed}" for seed in DISSECTION["seeds"]]
 LAYERS = DISSECTION["layers"]
 # One set or two; the puppets' where none is given.
-OWN_SETS = concept_folders(DISSECTION, "data/dissection/sets")
+OWN_SETS = {
+    name: ancient(folder) if folder == DISSECTION["sets"][name] else folder
+    for name, folder in concept_folders(DISSECTION, "data/dissection/sets").items()
+}
 CONCEPT_SETS = {name: [folder] for name, folder in OWN_SETS.items()}
 MAIN_SET = "combined" if len(OWN_SETS) == 2 else next(iter(OWN_SETS))
 CONCEPT_SETS[MAIN_SET] = list(OWN_SETS.values())
@@ -84,11 +88,9 @@ rule draw_crops:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
-        code=code("draw_crops.py"),
         # The third world after that of puppets.seed.
-        crops=json.dumps(
-            DISSECTION["crops"] | {"seed": config["puppets"]["seed"] + 3}, sort_keys=True
-        ),
+        **settings(crops=DISSECTION["crops"] | {"seed": config["puppets"]["seed"] + 3}),
+        code=code("draw_crops.py"),
     script:
         "../scripts/draw_crops.py"
 
@@ -113,8 +115,8 @@ rule train_dissected_network:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(network=DISSECTION["network"]),
         code=code("train_dissected_network.py"),
-        network=json.dumps(DISSECTION["network"], sort_keys=True),
     script:
         "../scripts/train_dissected_network.py"
 
@@ -143,9 +145,9 @@ rule annotate_crops:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(regions=DISSECTION["regions"]),
+        **settings(annotators=DISSECTION["annotators"]),
         code=code("annotate_crops.py"),
-        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
-        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
     script:
         "../scripts/annotate_crops.py"
 
@@ -173,8 +175,18 @@ rule build_action_regions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(
+            files=stamp(
+                stamp_contents,
+                [
+                    f"{DISSECTION['annotations']}/{table}.csv"
+                    for table in ("boxes", "votes", "sizes")
+                    if DISSECTION["annotations"]
+                ],
+            )
+        ),
+        **settings(regions=DISSECTION["regions"]),
         code=code("build_action_regions.py"),
-        regions=json.dumps(DISSECTION["regions"], sort_keys=True),
     script:
         "../scripts/build_action_regions.py"
 
@@ -199,10 +211,10 @@ rule score_regions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(annotators=DISSECTION["annotators"]),
+        **settings(min_share=DISSECTION["regions"]["min_share"]),
+        **section("evaluation"),
         code=code("score_regions.py"),
-        annotators=json.dumps(DISSECTION["annotators"], sort_keys=True),
-        min_share=json.dumps(DISSECTION["regions"]["min_share"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_regions.py"
 
@@ -243,6 +255,7 @@ rule write_actions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(30),
     params:
+        **settings(images=stamp(annotated_stamp, DISSECTION["annotations"])),
         code=code("write_actions.py"),
     script:
         "../scripts/write_actions.py"
@@ -267,9 +280,11 @@ rule dissect_layer:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(sets=sets_stamp),
+        **settings_by("how", how_to_dissect, HOW_KEYS),
         code=code("dissect_layer.py"),
-        model=MODEL,
-        how=how_to_dissect,
     script:
         "../scripts/dissect_layer.py"
 
@@ -332,13 +347,13 @@ rule score_dissection:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
     params:
+        **settings(dissections=DISSECTED),
+        **settings(last=LAYERS[-1]),
+        **settings(titles=set_titles(DISSECTION)),
+        **settings(read=sets_read(DISSECTION)),
+        **settings(threshold=DISSECTION["threshold"]),
+        **section("evaluation"),
         code=code("score_dissection.py"),
-        dissections=json.dumps(DISSECTED),
-        last=json.dumps(LAYERS[-1]),
-        titles=json.dumps(set_titles(DISSECTION)),
-        read=json.dumps(sets_read(DISSECTION)),
-        threshold=json.dumps(DISSECTION["threshold"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_dissection.py"
 
@@ -391,15 +406,19 @@ rule draw_dissection:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
     params:
-        code=code("draw_dissection.py"),
-        model=MODEL,
-        folders=json.dumps(
-            {name: CONCEPT_SETS[name] for name in CONCEPT_SETS if name in ("broden", MAIN_SET)}
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(sets=sets_stamp),
+        **settings(
+            folders={
+                name: CONCEPT_SETS[name] for name in CONCEPT_SETS if name in ("broden", MAIN_SET)
+            }
         ),
-        drawn=json.dumps(DRAWN),
-        titles=json.dumps(set_titles(DISSECTION)),
-        read=json.dumps(sets_read(DISSECTION)),
-        threshold=json.dumps(DISSECTION["threshold"]),
+        **settings(drawn=DRAWN),
+        **settings(titles=set_titles(DISSECTION)),
+        **settings(read=sets_read(DISSECTION)),
+        **settings(threshold=DISSECTION["threshold"]),
+        code=code("draw_dissection.py"),
     script:
         "../scripts/draw_dissection.py"
 
@@ -436,10 +455,13 @@ rule explain_mistakes:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(model=DISSECTION["model"]),
+        **settings(files=DISSECTED_STAMP),
+        **settings(images=stamp(stamp_contents, DISSECTION["paths"]["images"])),
+        **settings(classes=class_names_stamp(DISSECTION["model"])),
+        **settings(paths=DISSECTION["paths"]),
+        **settings(threshold=DISSECTION["threshold"]),
+        **section("evaluation"),
         code=code("explain_mistakes.py"),
-        model=MODEL,
-        paths=json.dumps(DISSECTION["paths"], sort_keys=True),
-        threshold=json.dumps(DISSECTION["threshold"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/explain_mistakes.py"

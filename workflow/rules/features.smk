@@ -1,7 +1,8 @@
 """Frames, the backbone, and its features.
 
 REQUIRED INPUTS:
-    data/<use>/corpus/clips.csv, and the videos that it names
+    data/<use>/corpus/clips.csv (of captioning, data/captioning/splits/<split>/clips.csv), and the
+    videos that it names
     backbone.weights of params.yaml, where the backbone is not trained here
 
 OUTPUTS:
@@ -34,6 +35,9 @@ FRAMES = {
 }
 
 
+OWN_WEIGHTS = [WEIGHTS] if WEIGHTS != TRAINED_BACKBONE else []
+
+
 if config["shards"]["frames"] > 1:
 
     ruleorder: gather_frames > sample_frames
@@ -54,8 +58,7 @@ else:
 
 rule sample_frames:
     input:
-        clips="data/{use}/corpus/clips.csv",
-        about="data/{use}/corpus/corpus.json",
+        clips=clips_of,
         videos=lookup(dpath="{use}", within=RENDERED),
     output:
         frames="data/{use}/frames/{split}.h5",
@@ -71,9 +74,9 @@ rule sample_frames:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **settings_by("frames", lookup(dpath="{use}", within=FRAMES), config["frames"]),
+        **settings(videos=videos_stamp),
         code=code("sample_frames.py"),
-        frames=lookup(dpath="{use}", within=FRAMES),
-        videos=lookup(dpath="{use}", within=VIDEO_STAMP),
     script:
         "../scripts/sample_frames.py"
 
@@ -105,6 +108,7 @@ rule gather_frames:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
+        **settings(videos=videos_stamp),  # of the shards, which are gone by then
         code=code("gather_frames.py"),
     script:
         "../scripts/gather_frames.py"
@@ -127,9 +131,9 @@ rule train_backbone:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **section("backbone"),
+        **section("frames"),
         code=code("train_backbone.py"),
-        backbone=section("backbone"),
-        frames=section("frames"),
     script:
         "../scripts/train_backbone.py"
 
@@ -152,9 +156,10 @@ rule extract_features:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **section("backbone"),
+        **section("features"),
+        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("extract_features.py"),
-        backbone=section("backbone"),
-        features=section("features"),
     script:
         "../scripts/extract_features.py"
 
@@ -183,6 +188,7 @@ rule gather_features:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(120),
     params:
+        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("gather_features.py"),
     script:
         "../scripts/gather_features.py"

@@ -54,10 +54,15 @@ rule train_action_networks:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **settings(network=GROUNDING["network"]),
+        **settings(
+            files=stamp(
+                stamp_contents, [path for path in [GROUNDING["network"]["weights"]] if path]
+            )
+        ),
+        **settings(size=GROUNDING["frames"]["size"]),
+        **settings(training=GROUNDING["training"]),
         code=code("train_action_networks.py"),
-        network=json.dumps(GROUNDING["network"], sort_keys=True),
-        size=json.dumps(GROUNDING["frames"]["size"]),
-        training=json.dumps(GROUNDING["training"], sort_keys=True),
     script:
         "../scripts/train_action_networks.py"
 
@@ -73,8 +78,6 @@ GROUNDED = {
     # The truth by the frame of a world of puppets stays with the world.
     "world": ([f"{WORLDS['grounding']}/truth.h5"] if RENDERED["grounding"] else []),
 }
-STEPS = json.dumps(GROUNDING["network"]["steps"])
-GROUNDING_CORPUS = json.dumps(GROUNDING["corpus"], sort_keys=True)
 
 
 rule ground_clips:
@@ -95,9 +98,9 @@ rule ground_clips:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(steps=GROUNDING["network"]["steps"]),
+        **settings(layer=GROUNDING["layer"]),
         code=code("ground_clips.py"),
-        steps=STEPS,
-        layer=json.dumps(GROUNDING["layer"]),
     script:
         "../scripts/ground_clips.py"
 
@@ -122,9 +125,9 @@ rule score_pointing:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings(corpus=GROUNDING["corpus"]),
+        **section("evaluation"),
         code=code("score_pointing.py"),
-        corpus=GROUNDING_CORPUS,
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_pointing.py"
 
@@ -156,10 +159,10 @@ rule score_concatenated:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(steps=GROUNDING["network"]["steps"]),
+        **settings(corpus=GROUNDING["corpus"]),
+        **section("evaluation"),
         code=code("score_concatenated.py"),
-        steps=STEPS,
-        corpus=GROUNDING_CORPUS,
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_concatenated.py"
 
@@ -180,10 +183,10 @@ rule probe_method:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(120),
     params:
+        **settings(steps=GROUNDING["network"]["steps"]),
+        **settings(layer=GROUNDING["layer"]),
+        **settings(probed=GROUNDING["probed_items"]),
         code=code("probe_method.py"),
-        steps=STEPS,
-        layer=json.dumps(GROUNDING["layer"]),
-        probed=json.dumps(GROUNDING["probed_items"]),
     script:
         "../scripts/probe_method.py"
 
@@ -216,9 +219,9 @@ rule score_benchmark:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
+        **settings(corpus=GROUNDING["corpus"]),
+        **section("evaluation"),
         code=code("score_benchmark.py"),
-        corpus=GROUNDING_CORPUS,
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_benchmark.py"
 
@@ -247,10 +250,10 @@ rule score_gradcam:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(30),
     params:
+        **settings(steps=GROUNDING["network"]["steps"]),
+        **settings(corpus=GROUNDING["corpus"]),
+        **section("evaluation"),
         code=code("score_gradcam.py"),
-        steps=STEPS,
-        corpus=GROUNDING_CORPUS,
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_gradcam.py"
 
@@ -288,7 +291,7 @@ rule draw_strips:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(20),
     params:
+        **settings(steps=GROUNDING["network"]["steps"]),
         code=code("draw_strips.py"),
-        steps=STEPS,
     script:
         "../scripts/draw_strips.py"

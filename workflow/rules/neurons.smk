@@ -3,7 +3,7 @@
 REQUIRED INPUTS:
     models/<set>/<model>-seed<seed>.safetensors
     data/captioning/features/<split>.h5
-    data/captioning/topics/vectors.csv
+    data/captioning/vectors.csv
     data/captioning/frames/test.h5, data/captioning/corpus/, results/lambda.csv   for the figures
 
 OUTPUTS:
@@ -40,7 +40,7 @@ rule read_neurons:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         table="results/neurons/{set}/{model}-seed{seed}.{variant}.csv",
         measures="results/neurons/{set}/{model}-seed{seed}.{variant}.json",
@@ -55,9 +55,9 @@ rule read_neurons:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings_by("captioner", captioner_settings, CAPTIONER_KEYS),
+        **section("neurons"),
         code=code("read_neurons.py"),
-        captioner=captioner_settings,
-        neurons=section("neurons"),
     script:
         "../scripts/read_neurons.py"
 
@@ -82,8 +82,8 @@ rule score_interpretability:
         mem_mb=per_attempt(1000),
         runtime=per_attempt(10),
     params:
+        **section("evaluation"),
         code=code("score_interpretability.py"),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_interpretability.py"
 
@@ -94,7 +94,7 @@ rule trace_neurons:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         "results/neurons/{set}/{model}-seed{seed}.traces.h5",
     log:
@@ -108,8 +108,8 @@ rule trace_neurons:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("neurons"),
         code=code("trace_neurons.py"),
-        neurons=section("neurons"),
     script:
         "../scripts/trace_neurons.py"
 
@@ -117,7 +117,7 @@ rule trace_neurons:
 rule draw_activations:
     input:
         traces=TRACED,
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
     output:
         report(
             "results/figures/activations.png",
@@ -144,7 +144,7 @@ rule draw_neurons:
     input:
         frames="data/captioning/frames/test.h5",
         traces=TRACED,
-        topics="data/captioning/topics/vectors.csv",
+        topics="data/captioning/vectors.csv",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
     output:
         report(

@@ -37,9 +37,7 @@ if not os.path.isfile(CORRECTIONS):
     raise WorkflowError(
         f"params.yaml: refinement.corrections: no file {CORRECTIONS}; write it ([] for no correction)"
     )
-DECODING = json.dumps(
-    config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}, sort_keys=True
-)
+DECODING = config["decoding"] | {"max_words": config["captioner"]["max_words"] - 1}
 
 
 rule choose_cases:
@@ -50,7 +48,7 @@ rule choose_cases:
         features=f"data/captioning/features/{EXPERIMENT['split']}.h5",
         corpus=[f"{CORPUS}/clips.csv", f"{CORPUS}/captions.csv"],
         topics="data/captioning/topics/topics.json",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
     output:
         cases="results/refinement/cases-seed{seed}.csv",
     log:
@@ -65,9 +63,9 @@ rule choose_cases:
         runtime=per_attempt(30),
         gpu=1,
     params:
+        **settings(decoding=DECODING),
+        **settings(cases=EXPERIMENT["cases"]),
         code=code("choose_cases.py"),
-        decoding=DECODING,
-        cases=json.dumps(EXPERIMENT["cases"]),
     script:
         "../scripts/choose_cases.py"
 
@@ -78,7 +76,7 @@ rule correct_cases:
         train="data/captioning/features/train.h5",
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
         cases="results/refinement/cases-seed{seed}.csv",
         own=lambda wildcards: (
             "results/refinement/{model}-seed{seed}.own.json"
@@ -101,11 +99,11 @@ rule correct_cases:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(decoding=DECODING),
+        **settings_by("plan", refinement_plan, PLAN_KEYS),
+        **settings(in_turn=EXPERIMENT["in_turn"]),
+        **settings(split=EXPERIMENT["split"]),
         code=code("correct_cases.py"),
-        decoding=DECODING,
-        plan=refinement_plan,
-        in_turn=json.dumps(EXPERIMENT["in_turn"]),
-        split=json.dumps(EXPERIMENT["split"]),
     script:
         "../scripts/correct_cases.py"
 
@@ -133,10 +131,10 @@ rule score_refinement:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("evaluation"),
+        **settings(split=EXPERIMENT["split"]),
+        **settings(name=config["corpus"]["name"]),
         code=code("score_refinement.py"),
-        evaluation=section("evaluation"),
-        split=json.dumps(EXPERIMENT["split"]),
-        name=json.dumps(config["corpus"]["name"]),
     script:
         "../scripts/score_refinement.py"
 
@@ -181,7 +179,7 @@ rule refine_captioner:
         val="data/captioning/features/val.h5",
         test="data/captioning/features/test.h5",
         topics="data/captioning/topics/topics.json",
-        vectors="data/captioning/topics/vectors.csv",
+        vectors="data/captioning/vectors.csv",
         corrections=CORRECTIONS,
     output:
         model="models/refined/{model}-seed{seed}.safetensors",
@@ -203,8 +201,9 @@ rule refine_captioner:
         runtime=per_attempt(60),
         gpu=1,
     params:
+        **settings(files=stamp(stamp_contents, [CORRECTIONS])),
+        **settings(decoding=DECODING),
+        **settings_by("plan", refinement_plan, PLAN_KEYS),
         code=code("refine_captioner.py"),
-        decoding=DECODING,
-        plan=refinement_plan,
     script:
         "../scripts/refine_captioner.py"

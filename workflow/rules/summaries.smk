@@ -26,6 +26,7 @@ AVIARY_TABLES = ["clips", "captions", "labels", "instances", "birds", "species",
 PRESETS = SUMMARIES["presets"]
 TRAINED_CLASSIFIER = "models/summaries/classifier.safetensors"
 CLASSIFIER = network_files(SUMMARIES["model"], TRAINED_CLASSIFIER)
+MODEL_STAMP = model_stamp(SUMMARIES["model"])
 if workflow.is_main_process and not SOURCES[SUMMARIES["corpus"]["name"]].key_points:
     logger.info(
         f"summaries.corpus: {SUMMARIES['corpus']['name']} has no key points: of the tables, "
@@ -49,8 +50,8 @@ rule render_aviary:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(60),
     params:
+        **settings(aviary=SUMMARIES["aviary"]),
         code=code("render_aviary.py"),
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
     script:
         "../scripts/render_aviary.py"
 
@@ -73,8 +74,8 @@ rule draw_aviary:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings(aviary=SUMMARIES["aviary"]),
         code=code("draw_aviary.py"),
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
     script:
         "../scripts/draw_aviary.py"
 
@@ -96,9 +97,9 @@ rule crop_images:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings(crop=SUMMARIES["crop"]),
+        **settings(images=corpus_stamp("summaries")),
         code=code("crop_images.py"),
-        crop=json.dumps(SUMMARIES["crop"], sort_keys=True),
-        images=VIDEO_STAMP["summaries"],
     script:
         "../scripts/crop_images.py"
 
@@ -124,9 +125,14 @@ rule train_classifier:
         runtime=per_attempt(240),
         gpu=1,
     params:
+        **settings(network=SUMMARIES["network"]),
+        **settings(model=SUMMARIES["model"]),
+        **settings(
+            files=stamp(
+                stamp_contents, [path for path in [SUMMARIES["network"]["weights"]] if path]
+            )
+        ),
         code=code("train_classifier.py"),
-        network=json.dumps(SUMMARIES["network"], sort_keys=True),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
     script:
         "../scripts/train_classifier.py"
 
@@ -150,8 +156,10 @@ rule read_activations:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **settings(classes=class_names_stamp(SUMMARIES["model"])),
         code=code("read_activations.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
     script:
         "../scripts/read_activations.py"
 
@@ -183,8 +191,8 @@ rule mine_attributes:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(120),
     params:
+        **settings(attributes=SUMMARIES["attributes"]),
         code=code("mine_attributes.py"),
-        attributes=json.dumps(SUMMARIES["attributes"], sort_keys=True),
     script:
         "../scripts/mine_attributes.py"
 
@@ -266,10 +274,11 @@ rule score_summaries:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(120),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **settings(top=SUMMARIES["top"]),
+        **section("evaluation"),
         code=code("score_summaries.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        top=json.dumps(SUMMARIES["top"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_summaries.py"
 
@@ -326,9 +335,10 @@ rule draw_summaries:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **section("evaluation"),
         code=code("draw_summaries.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        evaluation=section("evaluation"),
     script:
         "../scripts/draw_summaries.py"
 
@@ -367,9 +377,10 @@ rule score_faithfulness:
         mem_mb=per_attempt(8000),
         runtime=per_attempt(60),
     params:
+        **settings(model=SUMMARIES["model"]),
+        **settings(files=MODEL_STAMP),
+        **settings(aviary=SUMMARIES["aviary"]),
+        **section("evaluation"),
         code=code("score_faithfulness.py"),
-        model=json.dumps(SUMMARIES["model"], sort_keys=True),
-        aviary=json.dumps(SUMMARIES["aviary"], sort_keys=True),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_faithfulness.py"

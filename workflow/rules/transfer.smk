@@ -35,10 +35,10 @@ rule transfer_actions:
         runtime=per_attempt(120),
         gpu=1,
     params:
+        **settings(encoder=encoder_settings),
+        **settings(labels=config["transfer"]["labels"]),
+        **settings(hidden=config["transfer"]["hidden"]),
         code=code("transfer_actions.py"),
-        encoder=encoder_settings,
-        labels=json.dumps(config["transfer"]["labels"]),
-        hidden=json.dumps(config["transfer"]["hidden"]),
     script:
         "../scripts/transfer_actions.py"
 
@@ -68,9 +68,9 @@ rule score_transfer:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings(corpus=config["transfer"]["corpus"]),
+        **settings(labels=config["transfer"]["labels"]),
+        **section("evaluation"),
         code=code("score_transfer.py"),
-        corpus=json.dumps(config["transfer"]["corpus"], sort_keys=True),
-        labels=json.dumps(config["transfer"]["labels"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_transfer.py"

@@ -33,10 +33,10 @@ rule encode_untrimmed:
         runtime=per_attempt(480),
         gpu=1,
     params:
+        **settings(rate=GROUNDING["untrimmed"]["rate"]),
+        **settings(fit=GROUNDING["frames"]["fit"]),
+        **settings(videos=corpus_stamp("untrimmed")),
         code=code("encode_untrimmed.py"),
-        rate=json.dumps(GROUNDING["untrimmed"]["rate"]),
-        fit=json.dumps(GROUNDING["frames"]["fit"]),
-        videos=VIDEO_STAMP["untrimmed"],
     script:
         "../scripts/encode_untrimmed.py"
 
@@ -70,9 +70,9 @@ rule score_untrimmed:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(120),
     params:
+        **settings(name=GROUNDING["untrimmed"]["corpus"]["name"]),
+        **settings(clips=GROUNDING["untrimmed"]["clips"]),
+        **section("evaluation"),
         code=code("score_untrimmed.py"),
-        name=json.dumps(GROUNDING["untrimmed"]["corpus"]["name"]),
-        clips=json.dumps(GROUNDING["untrimmed"]["clips"]),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_untrimmed.py"

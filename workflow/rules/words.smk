@@ -48,9 +48,8 @@ rule train_word_network:
         runtime=per_attempt(480),
         gpu=1,
     params:
-        code=code("train_word_network.py"),
-        network=json.dumps(
-            {
+        **settings(
+            network={
                 key: WORDS[key]
                 for key in (
                     "embedding",
@@ -62,7 +61,8 @@ rule train_word_network:
                 )
             }
         ),
-        training=json.dumps(WORDS["training"], sort_keys=True),
+        **settings(training=WORDS["training"]),
+        code=code("train_word_network.py"),
     script:
         "../scripts/train_word_network.py"
 
@@ -84,14 +84,14 @@ rule caption_by_words:
         runtime=per_attempt(60),
         gpu=1,
     params:
-        code=code("caption_by_words.py"),
-        decoding=json.dumps(
-            {
+        **settings(
+            decoding={
                 "beam": WORDS["beam"],
                 "max_words": WORDS["max_words"] - 1,  # longer ones were left out
                 "steps": WORDS["steps"],
             }
         ),
+        code=code("caption_by_words.py"),
     script:
         "../scripts/caption_by_words.py"
 
@@ -118,9 +118,9 @@ rule score_word_captions:
         mem_mb=per_attempt(3000),
         runtime=per_attempt(30),
     params:
+        **settings(corpus=WORD_CORPUS),
+        **section("evaluation"),
         code=code("score_word_captions.py"),
-        corpus=json.dumps(WORD_CORPUS),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_word_captions.py"
 
@@ -156,15 +156,15 @@ rule ground_phrases:
         runtime=per_attempt(120),
         gpu=1,
     params:
-        code=code("ground_phrases.py"),
-        phrases=json.dumps(
-            {
+        **settings(
+            phrases={
                 "asked": WORDS["asked"],
                 "count": WORDS["phrases"],
                 "layer": WORDS["layer"],
                 "steps": WORDS["steps"],
             }
         ),
+        code=code("ground_phrases.py"),
     script:
         "../scripts/ground_phrases.py"
 
@@ -189,9 +189,9 @@ rule score_phrases:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **settings(corpus=WORD_CORPUS),
+        **section("evaluation"),
         code=code("score_phrases.py"),
-        corpus=json.dumps(WORD_CORPUS),
-        evaluation=section("evaluation"),
     script:
         "../scripts/score_phrases.py"
 

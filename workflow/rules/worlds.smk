@@ -14,17 +14,13 @@ TABLES = ["clips", "captions", "labels", "instances", "segments", "phrases"]
 # Each world has other clips, drawn with the next seed: what captioners have learnt by heart would pass
 # for skill in transfer.
 PUPPETS = {
-    "trimmed": section("puppets"),
+    "trimmed": json.dumps(config["puppets"]),
     "actions": json.dumps(
         config["puppets"]
-        | {"seed": config["puppets"]["seed"] + 1, "clips": config["transfer"]["clips"]},
-        sort_keys=True,
+        | {"seed": config["puppets"]["seed"] + 1, "clips": config["transfer"]["clips"]}
     ),
     "grounding": json.dumps(
-        config["puppets"]
-        | {"seed": config["puppets"]["seed"] + 2}
-        | config["grounding"]["puppets"],
-        sort_keys=True,
+        config["puppets"] | {"seed": config["puppets"]["seed"] + 2} | config["grounding"]["puppets"]
     ),
 }
 
@@ -45,8 +41,12 @@ rule render_puppets:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **settings_by(
+            "puppets",
+            lookup(dpath="{world}", within=PUPPETS),
+            [*config["puppets"], *config["grounding"]["puppets"]],
+        ),
         code=code("render_puppets.py"),
-        puppets=lookup(dpath="{world}", within=PUPPETS),
     script:
         "../scripts/render_puppets.py"
 
@@ -67,8 +67,8 @@ rule render_untrimmed:
         mem_mb=per_attempt(4000),
         runtime=per_attempt(60),
     params:
+        **section("puppets"),
         code=code("render_untrimmed.py"),
-        puppets=section("puppets"),
     script:
         "../scripts/render_untrimmed.py"
 
@@ -91,7 +91,7 @@ rule draw_puppets:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(10),
     params:
+        **section("puppets"),
         code=code("draw_puppets.py"),
-        puppets=section("puppets"),
     script:
         "../scripts/draw_puppets.py"

@@ -10,7 +10,7 @@ with rule(snakemake) as settings:
         resume=settings["resume"],
         train_features=snakemake.input.train,
         val_features=snakemake.input.val,
-        corpus=Path(snakemake.input.corpus[0]).parent,
+        corpus=sorted({Path(table).parent for table in snakemake.input.corpus}),
         topics=snakemake.input.topics,
         settings=settings["captioner"],
         seed=int(snakemake.wildcards.seed),

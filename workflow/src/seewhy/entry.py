@@ -32,8 +32,8 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
             more than the processors that this process may use.
 
     Yields:
-        ``{name: value}`` of the rule's ``params``, each decoded from JSON, and `resume`, the folder
-        for unfinished work: outside of every output, since DVC empties those before it runs a stage
+        ``{name: value}`` of the rule's ``params`` (`read_params`), and `resume`, the folder for
+        unfinished work: outside of every output, since DVC empties those before it runs a stage
         again, and another one whenever the code has changed.
 
     The job ends when Snakemake is killed; where it cannot notice (behind a shell, on another
@@ -55,7 +55,7 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
         sys.modules["torch"].set_num_threads(snakemake.threads)
     try:
         require_package(Path(snakemake.scriptdir).parent / "src" / "seewhy")
-        settings = {name: json.loads(value) for name, value in snakemake.params.items()}
+        settings = read_params(snakemake.params)
         end_with_parent()
         with sole_writer(snakemake.output[0], Path(".resume", "locks")):
             yield {**settings, "resume": Path(".resume", settings["code"])}
@@ -74,3 +74,24 @@ def rule(snakemake: Any) -> Iterator[dict[str, Any]]:
             sys.exit(1)
         log.exception("rule %s failed", snakemake.rule)
         sys.exit(1)
+
+
+def read_params(params: Any) -> dict[str, Any]:
+    """The settings of a rule, from its params.
+
+    A param's text is JSON, with ``<name> = `` before it where a plan is to say its name when it has
+    changed. ``decoding.beam`` belongs to the settings `decoding`; an empty text is no setting.
+
+    Args:
+        params: names and texts, as `items` gives them.
+    """
+    settings: dict[str, Any] = {}
+    for name, text in params.items():
+        if not text:
+            continue
+        *above, last = name.split(".")
+        place = settings
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = json.loads(text.removeprefix(f"{name} = "))
+    return settings

@@ -32,6 +32,7 @@ from seewhy.hdf5_files import (
 )
 from seewhy.json_files import read_json_text
 from seewhy.readable import check_readable, make_again
+from seewhy.sealing import SealedFile, seal
 
 
 def partial_path(path: str | Path) -> Path:
@@ -115,7 +116,7 @@ class _Patient(io.FileIO):
 
 
 @contextlib.contextmanager
-def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
+def create_hdf5(path: str | Path, *, sealed: bool = True, **options: Any) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing, for a disk that may fill up.
 
     HDF5 cannot bear a write that fails: it leaks what is open, and often ends the process by a
@@ -123,6 +124,7 @@ def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
 
     Args:
         path: the file.
+        sealed: put a seal behind it (`seewhy.sealing`); False: somebody else writes on, past HDF5.
         options: of :class:`h5py.File`.
 
     Raises:
@@ -138,6 +140,8 @@ def create_hdf5(path: str | Path, **options: Any) -> Iterator[h5py.File]:
             raise
         if raw.failure:
             raise raw.failure
+    if sealed:
+        seal(path)
 
 
 @contextlib.contextmanager
@@ -153,10 +157,14 @@ def open_hdf5(
     Raises:
         InputError: the file cannot be read (missing, held by a writer, without permission, cut
             short, not HDF5 …), lacks one of `needs`, or holds another thing than expected; also
-            where its data turn out to be damaged while the block reads them.
+            where what is read of it turns out to be damaged (`seewhy.sealing`).
     """
     check_readable(path, missing="run the rule that makes it")
-    with _opened(path) as file, explained_damage(path):
+    with (
+        checked_seal(path) as sealed,
+        _opened(path, sealed) as file,
+        explained_damage(path),
+    ):
         if isinstance(needs, Mapping):
             check_contents(file, path, needs)
         elif missing := [name for name in needs if name not in file]:
@@ -164,9 +172,34 @@ def open_hdf5(
         yield file
 
 
-def _opened(path: str | Path) -> h5py.File:
+@contextlib.contextmanager
+def checked_seal(path: str | Path) -> Iterator[SealedFile | None]:
+    """The file with each piece checked as it is read; None where it has no seal.
+
+    Raises:
+        InputError: a piece that was read is not what was written; whatever else came of it.
+    """
     try:
-        return h5py.File(path, "r")
+        sealed = SealedFile(path)
+    except (OSError, ValueError):  # what is wrong with it, its reader says
+        yield None
+        return
+    try:
+        with sealed:
+            yield sealed
+    except Exception as error:
+        if sealed.damage:
+            first, last = sealed.damage
+            raise InputError(
+                f"{path}: damaged: bytes {first} to {last} are not what was written; "
+                f"{make_again(path)}"
+            ) from error
+        raise
+
+
+def _opened(path: str | Path, sealed: SealedFile | None) -> h5py.File:
+    try:
+        return h5py.File(sealed or path, "r")
     except OSError as error:
         if errno_of(error) not in NO_LOCKS:
             raise InputError(explain_unopened(path, error)) from error
@@ -231,12 +264,21 @@ def summarise_problems(problems: Iterable[tuple[str, str, str]], *, most: int = 
 
 
 def input_stamp(path: str | Path) -> list[Any]:
-    """Name, size in bytes and time of change of a file, to notice that it is another one."""
+    """Name and looks of a file, to notice in a resumed run that it is another one."""
+    return [str(path), *(look(path) or (None, None))]
+
+
+def look(path: str | Path) -> tuple[int, int, int, int] | None:
+    """Size, times of change of the content and of the entry, and number of a file that is there.
+
+    An edit in place shows in it, and so does another file under that name, whatever its time: the
+    system sets the time of the entry. So it is for one machine, while unfinished work waits there.
+    """
     try:
-        stat = os.stat(path)
-    except OSError:
-        return [str(path), None, None]
-    return [str(path), stat.st_size, stat.st_mtime_ns]
+        about = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
 
 
 def sha256(path: str | Path) -> str:

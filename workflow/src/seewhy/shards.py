@@ -7,8 +7,8 @@ gathered file has the very bytes of the one that a single job writes.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,8 +18,9 @@ import h5py
 import numpy as np
 
 from seewhy.errors import InputError
-from seewhy.files import open_hdf5, summarise_problems, whole_file
+from seewhy.files import checked_seal, open_hdf5, summarise_problems, whole_file
 from seewhy.readable import make_again
+from seewhy.sealing import SealedFile, seal
 from seewhy.video.resumable import create_rows, reserve_room, write_at
 
 _BLOCK = 1 << 24  # bytes copied at a time
@@ -95,11 +96,12 @@ def gather_rows(
         with open(temporary, "r+b", buffering=0) as target:
             reserve_room(target.fileno())
             for path in shards:
-                with open_hdf5(path, needs=tuple(fields)) as file:
+                with checked_seal(path) as sealed, open_hdf5(path, needs=tuple(fields)) as file:
                     for name in fields:
-                        for block in _blocks(path, file[name]):
+                        for block in _blocks(path, file[name], sealed):
                             write_at(target.fileno(), block, at[name])
                             at[name] += len(block)
+        seal(temporary)
 
 
 def gather_reports(reports: Sequence[str | Path], output: str | Path) -> None:
@@ -128,13 +130,15 @@ def _form(file: h5py.File) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype]],
     return fields, values
 
 
-def _blocks(path: str | Path, rows: h5py.Dataset) -> Iterator[bytes]:
+def _blocks(path: str | Path, rows: h5py.Dataset, sealed: SealedFile | None) -> Iterator[bytes]:
     """The bytes of a contiguous data set, some at a time."""
     start, left = rows.id.get_offset(), rows.id.get_storage_size()
-    with open(path, "rb", buffering=0) as file:
+    with contextlib.ExitStack() as stack:
+        file = sealed or stack.enter_context(open(path, "rb", buffering=0))
+        file.seek(start or 0)  # an empty data set lies nowhere
         while left:
-            block = os.pread(file.fileno(), min(left, _BLOCK), start)
+            block = file.read(min(left, _BLOCK))
             if not block:
                 raise InputError(f"{path}: cut short; {make_again(path)}")
             yield block
-            start, left = start + len(block), left - len(block)
+            left -= len(block)

@@ -110,7 +110,7 @@ def train_captioner(
     resume: str | Path | None = None,
     train_features: str | Path,
     val_features: str | Path,
-    corpus: str | Path,
+    corpus: str | Path | Sequence[str | Path],
     topics: str | Path,
     settings: Mapping[str, Any],
     seed: int,
@@ -130,7 +130,8 @@ def train_captioner(
         resume: folder for the last whole epoch of an unfinished training; None: beside `output`.
         train_features: CNN features of the train split (HDF5).
         val_features: those of the validation split.
-        corpus: the corpus in canonical form; the vocabulary is that of its train captions.
+        corpus: the corpus in canonical form, or the folders of its train and validation splits;
+            the vocabulary is that of its train captions.
         topics: s of every train clip (CSV, from `mine_topics`).
         settings: a value for each name in `SHAPE` (see `CaptionerShape`) and each field of
             `TrainingPlan`, with ``lambda`` for `lambda_`.
@@ -145,8 +146,7 @@ def train_captioner(
     plan = TrainingPlan(lambda_=others.pop("lambda"), **others)
     where = choose_device(device)
     train, val = FeatureFile(train_features), FeatureFile(val_features)
-    captions, clips = read_table(corpus, "captions"), read_table(corpus, "clips")
-    in_train = captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
+    captions, in_train = _captions(corpus if isinstance(corpus, list | tuple) else [corpus])
     vocabulary = Vocabulary.build(captions.loc[in_train, "text"], min_count=plan.min_count)
     train_captions = caption_arrays(captions, train.clips, vocabulary, max_words=plan.max_words)
     val_captions = caption_arrays(captions, val.clips, vocabulary, max_words=plan.max_words)
@@ -252,6 +252,13 @@ def train_captioner(
         len(rows),
     )
     sound(log, output, history_remarks(history))
+
+
+def _captions(folders: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.Series]:
+    """The captions in some folders, and which of them are of train clips."""
+    captions = pd.concat([read_table(folder, "captions") for folder in folders], ignore_index=True)
+    clips = pd.concat([read_table(folder, "clips") for folder in folders])
+    return captions, captions["clip"].isin(clips.loc[clips["split"] == "train", "clip"])
 
 
 def _lowest(history: Sequence[dict[str, float]]) -> dict[str, float]:

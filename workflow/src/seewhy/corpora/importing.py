@@ -57,11 +57,7 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     Raises:
         InputError: the data set is missing or not what the adapter expects; nothing is written.
     """
-    if name not in ADAPTERS:
-        raise InputError(f"params.yaml: corpus.name: {name} is not one of {', '.join(ADAPTERS)}")
-    source_files(name, source)
-    check_tree(source, passing=VIDEO_EXTENSIONS + IMAGE_EXTENSIONS)
-    tables, about, *boxes = ADAPTERS[name].read(Path(source), **settings)
+    tables, about, *boxes = _read(name, source, settings)
     empty = {table: empty_table(table) for table in schema() if table not in tables}
     with whole_folder(output) as temporary:
         write_tables(temporary, {**tables, **empty}, source=source)
@@ -72,6 +68,42 @@ def import_corpus(name: str, source: str | Path, output: str | Path, **settings:
     log.info("%s: %d clips (%s)", output, len(clips), counts)
     for remark in about.get("remarks", []):
         log.warning("%s: %s", source, remark)
+
+
+def import_split(
+    name: str, source: str | Path, output: str | Path, *, split: str, **settings: Any
+) -> None:
+    """The clips and captions of one split alone, as files of their own.
+
+    What learns from a split reads these: it need not be done again where another split has changed.
+
+    Args:
+        name: the adapter, one of `ADAPTERS`.
+        source: folder of the data set in its own layout.
+        output: folder for ``clips.csv`` and ``captions.csv``, with the rows that `import_corpus`
+            writes for this split.
+        split: ``train``, ``val`` or ``test``.
+        settings: of that adapter.
+
+    Raises:
+        InputError: as `import_corpus`.
+    """
+    tables, *_ = _read(name, source, settings)
+    clips = tables["clips"]
+    clips = clips[clips["split"] == split]
+    captions = tables.get("captions", empty_table("captions"))
+    captions = captions[captions["clip"].isin(clips["clip"])]
+    with whole_folder(output) as temporary:
+        write_tables(temporary, {"clips": clips, "captions": captions})
+
+
+def _read(name: str, source: str | Path, settings: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What the adapter reads: tables, what there is to say, and perhaps boxes."""
+    if name not in ADAPTERS:
+        raise InputError(f"params.yaml: corpus.name: {name} is not one of {', '.join(ADAPTERS)}")
+    source_files(name, source)
+    check_tree(source, passing=VIDEO_EXTENSIONS + IMAGE_EXTENSIONS)
+    return ADAPTERS[name].read(Path(source), **settings)
 
 
 def _write_truth(

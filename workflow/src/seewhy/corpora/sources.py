@@ -5,16 +5,19 @@ Light on purpose: the workflow reads it at every start.
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from seewhy.corpora.layout import Tree
 from seewhy.errors import InputError
 
-VIDEO_EXTENSIONS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+VIDEO_EXTENSIONS = (
+    *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+    *(".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+)
 IMAGE_EXTENSIONS = (".jpeg", ".jpg", ".png")
 
 
@@ -265,25 +268,35 @@ def source_files(
 def unlisted(folder: Path, extensions: tuple[str, ...], listed: Collection[str]) -> list[str]:
     """Files below `folder` with such an extension that are not listed, by their paths in it."""
     found = (
-        str(file.relative_to(folder))
-        for file in folder.rglob("*")
-        if file.suffix.lower() in extensions
+        os.path.relpath(file, folder)
+        for file in files_below(folder)
+        if os.path.splitext(file)[1].lower() in extensions
     )
     return sorted(name for name in found if name not in listed)
 
 
-def video_stamp(folder: str | Path) -> str:
-    """Digest of name, size and time of every video or image below `folder`.
+def files_below(folder: str | Path) -> Iterator[str]:
+    """Files below a folder, those in linked folders too, in the order of their names.
 
-    It changes when one of them does. A folder that is not there has a stamp of its own.
+    A link to a folder that it lies in is not followed for ever.
     """
-    digest = hashlib.sha256()
-    for above, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            if name.lower().endswith(VIDEO_EXTENSIONS + IMAGE_EXTENSIONS):
-                path = os.path.join(above, name)
-                about = os.stat(path)
-                line = [os.path.relpath(path, folder), about.st_size, about.st_mtime_ns]
-                digest.update(repr(line).encode())
-    return digest.hexdigest()[:16]
+    yield from _below(str(folder), ())
+
+
+def _below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    try:
+        about = os.stat(folder)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    here = (about.st_dev, about.st_ino)
+    if here in above:
+        return
+    for entry in entries:
+        is_folder = False
+        with contextlib.suppress(OSError):
+            is_folder = entry.is_dir()
+        if is_folder:
+            yield from _below(entry.path, (*above, here))
+        else:
+            yield entry.path

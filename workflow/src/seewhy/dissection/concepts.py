@@ -28,6 +28,7 @@ interpretability of deep visual representations. CVPR 2017, and its code's forma
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ from PIL import Image
 
 from seewhy.csv_files import check_columns, line_of, read_csv
 from seewhy.errors import InputError
-from seewhy.files import summarise_problems, whole_folder
+from seewhy.files import look, summarise_problems, whole_folder
 from seewhy.number_text import numbers_of, shown, whole_number
 from seewhy.pictures import (
     PictureProblem,
@@ -185,6 +186,16 @@ class ConceptSet:
                 self._known(int(planes[-1].max(initial=0)), path)
         empty = np.zeros((0, height, width), np.int32)
         return Labels(np.stack(planes) if planes else empty, tuple(dict.fromkeys(whole)))
+
+    def looks(self) -> str:
+        """Digest of the tables as they were read, and of the looks of every image and mask."""
+        cells = [cell for column in self._cells.values() for cell in column]
+        masks = [item for cell in cells for item in cell.split(";") if item and not item.isdigit()]
+        digest = hashlib.sha256(repr((self.images, self._cells)).encode())
+        digest.update(self._sizes.tobytes())
+        for name in (*self.images, *masks):
+            digest.update(repr(look(self.folder / "images" / name)).encode())
+        return digest.hexdigest()
 
     def _file(self, name: str, line: int) -> Path:
         where = f"{self.folder / 'index.csv'}: line {line}"

@@ -42,7 +42,7 @@ from seewhy.dissection.moments import Moments
 from seewhy.dissection.networks import Scaling
 from seewhy.dissection.quantiles import Quantile
 from seewhy.dissection.reading import Reading
-from seewhy.dissection.sets import Concepts, of_one_size
+from seewhy.dissection.sets import Concepts, looks_of, of_one_size
 from seewhy.dissection.upsampling import WAYS, Axis, Field, axis
 from seewhy.errors import InputError
 from seewhy.files import create_hdf5, open_hdf5, whole_file
@@ -221,7 +221,8 @@ def dissect_layer(
     Raises:
         InputError: an unknown layer, one that a forward pass does not reach or that runs several
             times; no images, or no more than rounds of the null; images that the
-            network cannot read; activations that are not finite.
+            network cannot read; activations that are not finite; with `output`, a
+            concept set that changed while it was read.
 
     Images of different sizes are scaled to one, see `seewhy.dissection.sets.of_one_size`.
     """
@@ -240,28 +241,37 @@ def dissect_layer(
         remedy="lower dissection.batch",
     )
     passes = _Passes(network, layer, concepts, how, prepare, device, workers)
-    kept = None
+    kept, read = None, ""
     if output is not None:
+        read = _digest(concepts)
         made_from = {
             "network": digest_of_tensors(network), "layer": layer, "how": vars(how),
             "field": repr(field), "prepare": getattr(prepare, "__qualname__", repr(prepare)),
-            "concepts": _digest(concepts),
+            "concepts": read,
         }  # fmt: skip
         kept = Unfinished(output, resume, made_from, work=passes)
         kept.take_up()
     found = passes.run(field, lambda: kept.save([]) if kept else None)
     if output is not None:
-        write_dissection(output, found)
         kept.discard()
+        if _digest(concepts) != read:
+            raise InputError(
+                f"{output}: images or masks of the concept set have changed while they were read; "
+                "run again"
+            )
+        write_dissection(output, found)
     return found
 
 
 def _digest(concepts: Concepts) -> str:
-    """Of the names, and of a hundred images and their labels."""
+    """Of all that a dissection reads: the looks of every file, or, of a set without, all pixels."""
     names = [concepts.names, concepts.categories, len(concepts)]
     digest = hashlib.sha256(json.dumps(names).encode())
     digest.update(np.concatenate([concepts.category, concepts.groups]).tobytes())
-    for i in np.linspace(0, len(concepts) - 1, min(len(concepts), 100)).astype(int).tolist():
+    if (looks := looks_of(concepts)) is not None:
+        digest.update(looks.encode())
+        return digest.hexdigest()
+    for i in range(len(concepts)):
         labels = concepts.labels(i)
         digest.update(concepts.image(i).tobytes())
         digest.update(labels.planes.tobytes() + repr(labels.whole).encode())

@@ -63,6 +63,12 @@ class Concepts(Protocol):
         ...
 
 
+def looks_of(concepts: Concepts) -> str | None:
+    """What tells that a set's files are others than before; None of a set that is not of files."""
+    looks = getattr(concepts, "looks", None)
+    return looks() if looks is not None else None
+
+
 class Combined:
     """Several sets as one, one after another: Broden and action regions, say.
 
@@ -127,6 +133,11 @@ class Combined:
         which, own = self._of(i)
         return self._sets[which].image_size(own)
 
+    def looks(self) -> str | None:
+        """See `looks_of`."""
+        own = [looks_of(one) for one in self._sets]
+        return None if None in own else " ".join(own)
+
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, in the numbers of `names`."""
         which, own = self._of(i)
@@ -189,6 +200,11 @@ class Shuffled:
         """Height and width of the masks of image `i`."""
         return self._concepts.mask_size(i)
 
+    def looks(self) -> str | None:
+        """See `looks_of`; who got which name depends on the labels themselves and on the seed."""
+        own = looks_of(self._concepts)
+        return None if own is None else own + repr(self._new)
+
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, those of the category under their new names."""
         labels, new = self._concepts.labels(i), self._new[i]
@@ -236,6 +252,11 @@ class OneSize:
     def mask_size(self, i: int) -> tuple[int, int]:
         """Height and width of all masks."""
         return self._mask
+
+    def looks(self) -> str | None:
+        """See `looks_of`; with the sizes that all is scaled to."""
+        own = looks_of(self._concepts)
+        return None if own is None else f"{own} {self._image} {self._mask}"
 
     def labels(self, i: int) -> Labels:
         """Labels of image `i`, its masks scaled."""

@@ -15,11 +15,11 @@ import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, read_table
 from seewhy.errors import InputError
-from seewhy.files import whole_file, write_json
+from seewhy.files import read_json, whole_file, write_json
 from seewhy.scaled_defaults import least_clips_of_a_word
 from seewhy.text.measures import jaccard, npmi_coherence, topic_diversity
 from seewhy.text.topics import TOP_WORDS, Topics, document, fit_topics
-from seewhy.text.vectors import RULES, topic_vectors, write_topic_vectors
+from seewhy.text.vectors import RULES, read_topic_vectors, topic_vectors, write_topic_vectors
 
 
 def mine_topics(
@@ -85,6 +85,52 @@ def mine_topics(
     return topics
 
 
+def find_topics(
+    held_out: Mapping[str, str | Path],
+    *,
+    topics_path: str | Path,
+    train_vectors: str | Path,
+    train_metrics: str | Path,
+    vectors_path: str | Path,
+    metrics_path: str | Path,
+    rule: str = "share",
+    min_share: float = 0.05,
+) -> None:
+    """Find mined topics in the descriptions of other splits.
+
+    Apart from `mine_topics`, so that a clip more to be captioned mines nothing anew. The same files
+    come of it as of `mine_topics` on all splits at once.
+
+    Args:
+        held_out: of each other split the folder of its corpus in canonical form.
+        topics_path, train_vectors, train_metrics: what `mine_topics` wrote of the train split.
+        vectors_path: CSV, the topic vectors of all splits.
+        metrics_path: JSON, the measures, with the topics a clip of all splits.
+        rule: as `mine_topics` had it.
+        min_share: likewise.
+
+    Raises:
+        InputError: files that are missing or damaged.
+    """
+    topics = Topics.load(topics_path)
+    known = read_topic_vectors(train_vectors, split="train")
+    splits, vectors = {"train": list(known.index)}, {"train": known.to_numpy()}
+    for split, folder in held_out.items():
+        clips = read_table(folder, "clips")
+        texts = read_table(folder, "captions").groupby("clip", sort=False)["text"].agg(list)
+        splits[split] = [clip for clip in clips["clip"] if clip in texts.index]
+        found = topics.token_counts([texts[clip] for clip in splits[split]])
+        vectors[split] = topic_vectors(found, rule=rule, min_share=min_share)
+    write_topic_vectors(vectors_path, splits, vectors, topics.names)
+    metrics = read_json(train_metrics)
+    write_json(metrics_path, metrics | {"topics_per_clip": topics_per_clip(vectors)})
+
+
+def topics_per_clip(vectors: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean number of topics of the clips of each split that has any."""
+    return {split: round(float(s.sum(1).mean()), 4) for split, s in vectors.items() if len(s)}
+
+
 def topic_table(topics: Topics, s: np.ndarray, coherence: np.ndarray) -> pd.DataFrame:
     """The paper's Table 1 with two measures: a row a topic, the most frequent first.
 
@@ -128,7 +174,5 @@ def measure_topics(
         "diversity_10": round(topic_diversity(top, top=10), 4),
         "diversity_25": round(topic_diversity(top, top=25), 4),
         "topics_without_clips": int((vectors["train"].sum(0) == 0).sum()),
-        "topics_per_clip": {
-            split: round(float(s.sum(1).mean()), 4) for split, s in vectors.items() if len(s)
-        },
+        "topics_per_clip": topics_per_clip(vectors),
     }

@@ -35,6 +35,7 @@ import numpy as np
 
 from seewhy.errors import explain_write_errors
 from seewhy.files import create_hdf5, unfinished_path, whole_file
+from seewhy.sealing import seal
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class ResumableRows:
         text = json.dumps(described, sort_keys=True)
         self._fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self._row_file = self._journal_file = -1
+        self._size = 0  # of the file of rows without its seal
         with explain_write_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         with explain_write_errors(self._rows):  # not `path`: it may lie on another disk
@@ -143,6 +145,7 @@ class ResumableRows:
                 with whole_file(self.path) as temporary:
                     self._gather(temporary)
             else:
+                seal(self._rows, length=self._size)
                 try:
                     os.replace(self._rows, self.path)
                 except OSError as error:
@@ -178,7 +181,8 @@ class ResumableRows:
             self._journal_file = os.open(
                 self._journal, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666
             )
-            self._note({"fingerprint": self._fingerprint})
+            self._size = os.fstat(self._row_file).st_size
+            self._note({"fingerprint": self._fingerprint, "size": self._size})
         except BaseException:
             self.close()
             self._discard()
@@ -195,16 +199,18 @@ class ResumableRows:
         except OSError:
             return False
         try:
-            if json.loads(lines[0])["fingerprint"] != self._fingerprint:
+            first = json.loads(lines[0])
+            if first["fingerprint"] != self._fingerprint:
                 log.info("%s: inputs or settings have changed; starting anew", self.path)
                 return False
+            self._size = first["size"]
             with h5py.File(self._rows, "r") as file:
                 self._offsets = {name: file[name].id.get_offset() for name in self.fields}
             ends = [
                 self._offsets[name] + len(self.keys) * kind.itemsize * math.prod(shape)
                 for name, (shape, kind) in self.fields.items()
             ]
-            if size < max(ends):
+            if size < max(*ends, self._size):
                 raise ValueError("cut short")
             self._row_file = os.open(self._rows, os.O_RDWR)
             self._journal_file = os.open(self._journal, os.O_WRONLY | os.O_APPEND)
@@ -255,6 +261,7 @@ class ResumableRows:
                     offset += len(content)
         finally:
             os.close(file)
+        seal(target)
 
     def _read(self, name: str, row: int) -> bytes:
         shape, kind = self.fields[name]
@@ -274,12 +281,13 @@ def create_rows(
 ) -> dict[str, int]:
     """Create an HDF5 file with a data set ``[rows, *shape]`` a field, allocated but not filled.
 
-    Fields and attributes come in the order of their names: equal content has equal bytes.
+    Who has filled it puts the seal behind it (`seewhy.sealing`). Fields and attributes come in the
+    order of their names: equal content has equal bytes.
 
     Returns:
         for each field the place of its first byte in the file.
     """
-    with create_hdf5(path) as file:
+    with create_hdf5(path, sealed=False) as file:
         file.attrs.update(sorted(attributes.items()))
         file.create_dataset("clip", data=list(keys), dtype=h5py.string_dtype())
         for name, (shape, kind) in sorted(fields.items()):
