@@ -295,6 +295,8 @@ def cut(folder):
         (forge, r"1 unreadable: ade20k/1\.jpg \(unreadable: declares more than 179 million pixels"),
         (lambda folder: (folder / "images/ade20k/1.jpg").write_bytes(b""), r"1 empty: ade20k/1"),
         (lambda folder: (folder / "images/ade20k/1.jpg").write_text("<html>404</html>"),
+         r"1 unreadable: ade20k/1\.jpg \(unreadable: is a web page"),
+        (lambda folder: (folder / "images/ade20k/1.jpg").write_text("a note"),
          r"1 unreadable: ade20k/1\.jpg \(unreadable: not a picture"),
     ],
 )  # fmt: skip

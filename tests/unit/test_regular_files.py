@@ -61,7 +61,7 @@ def test_every_reader_refuses_what_is_no_file(reader, kind, tmp_path):
         path.mkdir()
     else:
         path.symlink_to(pipe if kind.endswith("pipe") else "/dev/zero")
-    with pytest.raises((InputError, VideoProblem), match=r"is a |no such file of w|not a file"):
+    with pytest.raises((InputError, VideoProblem), match=r"is a |no such file of w"):
         READERS[reader](path)
 
 
@@ -72,7 +72,7 @@ def test_every_reader_refuses_what_is_no_file(reader, kind, tmp_path):
             (f"{name}.csv", f"{name}.csv: is a named pipe")
             for name in ("index", "label", "category")
         ),
-        ("images/a.png", r"none of the 1 images can be used: .* a\.png \(unreadable: not a file\)"),
+        ("images/a.png", r"none of the 1 images can be used: .* a\.png \(unreadable: is a named pipe;"),
     ],
 )
 def test_a_concept_set_with_a_pipe_is_refused(name, message, tmp_path):

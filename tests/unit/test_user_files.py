@@ -24,7 +24,7 @@ from seewhy.files import open_hdf5, read_json
 from seewhy.hdf5_files import Expect
 from seewhy.json_files import has_form, parse_json
 from seewhy.number_text import numbers_of, real_number, whole_number
-from seewhy.readable import check_readable
+from seewhy.readable import check_readable, find_trouble
 from seewhy.text_files import read_lines, read_old_lines, read_text
 
 # --- what lies under a name -----------------------------------------------------------------------
@@ -58,6 +58,12 @@ def test_each_reason_why_a_file_cannot_be_read_is_told(tmp_path):
         with pytest.raises(InputError, match=message) as error:
             check_readable(tmp_path / name, missing="run it")
         assert "delete" not in str(error.value)
+        word, reason = find_trouble(tmp_path / name)
+        assert str(error.value).removesuffix("; run it").endswith(reason)
+        assert (word == "missing") == ("no such file" in reason or "not there" in reason)
+    (tmp_path / "empty").touch()
+    assert find_trouble(tmp_path / "empty") == ("empty", "the file has 0 bytes")
+    assert find_trouble(__file__) is None
     assert check_readable(__file__).startswith(b'"""Files that people bring')
 
 

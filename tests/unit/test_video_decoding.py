@@ -163,7 +163,7 @@ def test_files_that_are_no_videos_are_named(tmp_path, name, content, status):
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(VideoProblem, match="missing: no such file"):
         read_clip(tmp_path / "none.mp4", n=4, size=16)
-    with pytest.raises(VideoProblem, match="unreadable: not a file"):
+    with pytest.raises(VideoProblem, match="unreadable: is a "):
         read_clip(tmp_path, n=4, size=16)
 
 

@@ -256,7 +256,8 @@ def test_a_folder_and_a_pipe_in_place_of_a_video(tmp_path):
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     thread.join(20)
-    assert caught == ["unreadable: not a file"] * 4
+    instead = "unreadable: is a {}; name a file that can be read to its end"
+    assert caught == [instead.format(kind) for kind in ("named pipe", "folder") for _ in range(2)]
 
 
 def test_frames_that_a_decoder_swallows_are_counted():

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import errno
 import hashlib
 import io
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -226,27 +224,6 @@ def read_json(path: str | Path) -> Any:
     return read_json_text(
         path, missing="run the rule that makes it", remedy=make_again(path), finite=False
     )
-
-
-def regular_file_problem(path: str | Path) -> tuple[str, str] | None:
-    """Why a file of a user's cannot be read, as a status word and a reason; None: it can.
-
-    The word is ``missing``, ``empty`` or ``unreadable``. A pipe is no file: opening one would wait
-    for its writer.
-    """
-    try:
-        about = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing", "no such file"
-    except (OSError, ValueError) as error:
-        return "unreadable", getattr(error, "strerror", None) or str(error)
-    if not stat.S_ISREG(about.st_mode):
-        return "unreadable", "not a file"
-    if about.st_size == 0:
-        return "empty", "the file has 0 bytes"
-    if not os.access(path, os.R_OK):
-        return "unreadable", os.strerror(errno.EACCES)
-    return None
 
 
 def summarise_problems(problems: Iterable[tuple[str, str, str]], *, most: int = 3) -> str:

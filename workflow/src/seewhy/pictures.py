@@ -30,7 +30,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seewhy.errors import InputError
-from seewhy.files import regular_file_problem
+from seewhy.readable import find_trouble
 
 Array = np.ndarray
 
@@ -104,7 +104,7 @@ def is_picture(path: str | Path) -> bool:
 
     High-efficiency pictures (HEIC) count too: the reader of videos would take a tile for the whole.
     """
-    if regular_file_problem(path) or Path(path).suffix.lower() in _MOVING:
+    if find_trouble(path) or Path(path).suffix.lower() in _MOVING:
         return False
     with open(path, "rb") as file:
         head = file.read(32)
@@ -190,7 +190,7 @@ def check_picture(path: str | Path) -> None:
         PictureProblem: as `read_picture`.
     """
     path = Path(path)
-    if regular_file_problem(path) is None:
+    if find_trouble(path) is None:
         with open(path, "rb") as file:
             head = file.read(8)
             if head == _PNG and _is_sound_png(head + file.read()):
@@ -225,7 +225,7 @@ def _is_sound_png(content: bytes) -> bool:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The picture with its header read; everything that is no picture of a plain size is named."""
-    problem = regular_file_problem(path)
+    problem = find_trouble(path)
     if problem:
         raise PictureProblem(path, *problem)
     with open(path, "rb") as file:

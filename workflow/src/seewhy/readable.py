@@ -12,16 +12,22 @@ import os
 from pathlib import Path
 
 from seewhy.errors import InputError
-from seewhy.regular_files import check_regular
+from seewhy.regular_files import what_instead
 
-_POINTER = b"version https://git-lfs.github.com/spec/"
-_ANNEX = b"/annex/objects/"
-_PAGE = (b"<!doctype html", b"<html")
 _HEAD = 512  # bytes that tell a pointer or a page from a file
+_PAGE = "is a web page, such as a server sends in place of a file; get the file again"
+_STANDING = {  # how a file begins, in small letters, that stands for another
+    b"version https://git-lfs.github.com/spec/": "is a pointer of Git LFS, not the file itself; "
+    "run git lfs pull to fetch it",
+    b"/annex/objects/": "is a pointer of git-annex, not the file itself; run git annex get to "
+    "fetch it",
+    b"<!doctype html": _PAGE,
+    b"<html": _PAGE,
+}
 
 
 def check_readable(path: str | Path, *, missing: str = "") -> bytes:
-    """Look at a file before it is opened by whatever reads its kind.
+    """Look at a file before it is opened by whatever reads its kind; an empty one passes.
 
     Args:
         path: the file.
@@ -34,29 +40,40 @@ def check_readable(path: str | Path, *, missing: str = "") -> bytes:
         InputError: there is no such file or no regular one, its link leads nowhere, it may not be
             read, or it stands for a file that has not been fetched.
     """
+    trouble, head = _look_into(path, missing)
+    if trouble:
+        raise InputError(f"{path}: {trouble[1]}")
+    return head
+
+
+def find_trouble(path: str | Path) -> tuple[str, str] | None:
+    """Why a file cannot be read, as a status word and a reason; None: it can.
+
+    The word is ``missing``, ``empty`` or ``unreadable``: what reports of many files count.
+    """
+    trouble, head = _look_into(path)
+    if not trouble and not head:
+        return "empty", "the file has 0 bytes"
+    return trouble
+
+
+def _look_into(path: str | Path, missing: str = "") -> tuple[tuple[str, str] | None, bytes]:
+    """The trouble with a file, and its first bytes."""
     try:
         os.stat(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {_absent(path, error, missing)}") from error
-    check_regular(path)
+        return _absent(path, error, missing), b""
+    if kind := what_instead(path):
+        return ("unreadable", f"is {kind}; name a file that can be read to its end"), b""
     try:
         with open(path, "rb") as file:
             head = file.read(_HEAD)
     except OSError as error:
-        raise InputError(f"{path}: {_refused(error)}") from error
-    if head.startswith(_POINTER):
-        raise InputError(
-            f"{path}: is a pointer of Git LFS, not the file itself; run git lfs pull to fetch it"
-        )
-    if head.startswith(_ANNEX):
-        raise InputError(
-            f"{path}: is a pointer of git-annex, not the file itself; run git annex get to fetch it"
-        )
-    if head.lstrip().lower().startswith(_PAGE):
-        raise InputError(
-            f"{path}: is a web page, such as a server sends in place of a file; get the file again"
-        )
-    return head
+        return ("unreadable", _refused(error)), b""
+    for start, standing in _STANDING.items():
+        if head.lstrip().lower().startswith(start):
+            return ("unreadable", standing), head
+    return None, head
 
 
 def make_again(path: str | Path) -> str:
@@ -64,13 +81,14 @@ def make_again(path: str | Path) -> str:
     return f"make it again (snakemake --force {path}), or put back a whole copy"
 
 
-def _absent(path: str | Path, error: OSError | ValueError, missing: str) -> str:
-    if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM):
-        return _refused(error)
-    if getattr(error, "errno", None) == errno.ELOOP:
-        return "is a link that leads back to itself; mend the link"
-    if getattr(error, "errno", None) in (errno.ENAMETOOLONG, errno.EINVAL, None):
-        return f"is not a name that a file can have ({error}); give another"
+def _absent(path: str | Path, error: OSError | ValueError, missing: str) -> tuple[str, str]:
+    code = getattr(error, "errno", None)
+    if code in (errno.EACCES, errno.EPERM):
+        return "unreadable", _refused(error)
+    if code == errno.ELOOP:
+        return "unreadable", "is a link that leads back to itself; mend the link"
+    if code in (errno.ENAMETOOLONG, errno.EINVAL, None):
+        return "unreadable", f"is not a name that a file can have ({error}); give another"
     if os.path.islink(path):
         target = os.readlink(path)
         in_cache = "/files/md5/" in target or "/.dvc/" in target
@@ -79,10 +97,10 @@ def _absent(path: str | Path, error: OSError | ValueError, missing: str) -> str:
             if in_cache
             else "put that file back, or mend the link"
         )
-        return f"is a link to {target}, which is not there; {remedy}"
+        return "missing", f"is a link to {target}, which is not there; {remedy}"
     if os.path.exists(f"{path}.dvc"):
-        return "no such file, but DVC knows it; run dvc pull"
-    return "no such file" + (f"; {missing}" if missing else "")
+        return "missing", "no such file, but DVC knows it; run dvc pull"
+    return "missing", "no such file" + (f"; {missing}" if missing else "")
 
 
 def _refused(error: OSError | ValueError) -> str:

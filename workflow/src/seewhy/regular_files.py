@@ -22,17 +22,21 @@ _KINDS = {
 }
 
 
+def what_instead(path: str | Path) -> str | None:
+    """What is there in the place of a regular file, links followed; None: one is, or nothing is."""
+    try:
+        return _kind(os.stat(path).st_mode)
+    except (OSError, ValueError):  # the reader says it in its own words
+        return None
+
+
 def check_regular(path: str | Path) -> None:
     """Refuse what is there and no regular file, links followed; what is not there passes.
 
     Raises:
         InputError: a folder, a named pipe, a socket or a device.
     """
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):  # the reader says it in its own words
-        return
-    _require_regular(path, mode)
+    _require(path, what_instead(path))
 
 
 def check_tree(folder: str | Path, *, passing: tuple[str, ...] = ()) -> None:
@@ -83,7 +87,7 @@ def read_bytes(path: str | Path, *, largest: int) -> bytes:
         reason = os.strerror(error.errno) if isinstance(error, OSError) else str(error)
         raise InputError(f"{path}: cannot be read ({reason}); make it readable") from error
     try:
-        _require_regular(path, os.fstat(number).st_mode)
+        _require(path, _kind(os.fstat(number).st_mode))
     except InputError:
         os.close(number)
         raise
@@ -97,7 +101,10 @@ def read_bytes(path: str | Path, *, largest: int) -> bytes:
     return content
 
 
-def _require_regular(path: str | Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        kind = _KINDS.get(stat.S_IFMT(mode), "no regular file")
+def _kind(mode: int) -> str | None:
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no regular file")
+
+
+def _require(path: str | Path, kind: str | None) -> None:
+    if kind:
         raise InputError(f"{path}: is {kind}; name a file that can be read to its end")

@@ -18,17 +18,17 @@ import contextlib
 import csv
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from seewhy.bench.timing import against_first
 from seewhy.bench.workflow import snakemake_command
 from seewhy.processors import WAITING
 
@@ -200,18 +200,8 @@ def _on(processors: int) -> Iterator[None]:
 
 def _turns(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, dict[str, float]]:
     """Each way's seconds in turn, against the first one's of the same turn."""
-    seconds: dict[str, Sequence[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
             seconds[name].append(way())
-    floor, *others = seconds
-    found = {floor: {"seconds": statistics.median(seconds[floor])}}
-    for name in others:
-        ratios = [a / b for a, b in zip(seconds[name], seconds[floor], strict=True)]
-        found[name] = {
-            "seconds": statistics.median(seconds[name]),
-            "ratio": statistics.median(ratios),
-            "ratio_lowest": min(ratios),
-            "ratio_highest": max(ratios),
-        }
-    return found
+    return against_first(seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,19 @@ def in_turn(
             start = time.process_time()
             work()
             seconds[name].append(time.process_time() - start)
+    return against_first(seconds)
+
+
+def against_first(seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Of ways that were timed in turn, each against the first one's time of the same turn.
+
+    Args:
+        seconds: of each way, one a turn.
+
+    Returns:
+        Of each, `seconds` (median), and, but for the first, `ratio` (median) with its smallest and
+        largest value.
+    """
     floor, *others = seconds
     result = {floor: {"seconds": statistics.median(seconds[floor])}}
     for name in others:

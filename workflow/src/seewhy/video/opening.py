@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from seewhy.errors import InputError
-from seewhy.files import regular_file_problem
+from seewhy.readable import find_trouble
 
 MAX_LOST = 0.1
 """A video is left out where more than this share of it is lost: frames that the file should hold
@@ -51,7 +51,7 @@ def open_video(
     Raises:
         VideoProblem: there is no such file, or no video in it that can be decoded.
     """
-    problem = regular_file_problem(path)
+    problem = find_trouble(path)
     if problem:
         raise VideoProblem(*problem)
     try:
