@@ -281,7 +281,8 @@ def code(script):
     An edit of the package then reruns what it can have changed. Their time stamps mean nothing,
     so a fresh clone reruns nothing.
     """
-    digest = package_digest(os.path.join(workflow.basedir, "workflow", "scripts", script))
+    script = os.path.join(workflow.basedir, "workflow", "scripts", script)
+    digest = package_digest(script, cache=os.path.join(".resume", "imports.json"))
     return f"code = {json.dumps(digest)}"
 
 

@@ -144,7 +144,8 @@ def check_settings(
 
 @functools.cache
 def _schema(path: str) -> dict[str, Any]:
-    return yaml.safe_load(Path(path).read_text("utf-8"))
+    # A file of ours, so that the fast reader's messages will do; it takes a tenth of the time.
+    return yaml.load(Path(path).read_text("utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

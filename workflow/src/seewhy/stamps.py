@@ -24,11 +24,9 @@ import contextlib
 import csv
 import functools
 import hashlib
-import json
 import os
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +35,7 @@ from typing import TextIO
 
 from seewhy.corpora.sources import files_below
 from seewhy.imports import statements
+from seewhy.kept import keep, read_kept
 from seewhy.regular_files import check_regular
 
 CACHE = Path(".resume", "digests.json")
@@ -68,7 +67,7 @@ def stamp_contents(
     key = hashlib.sha256(repr((files, names, looks)).encode()).hexdigest()
     if key not in _READ:
         large = sum(look[0] for look in looks if look) > _SMALL
-        kept = _kept(cache) if large and cache else {}
+        kept = read_kept(cache) if large and cache else {}
         digest = kept.get(key)
         if digest is None:
             begun = time.time()
@@ -77,7 +76,7 @@ def stamp_contents(
             if not settled:  # it may be written once more, and look the same
                 return _say(len(files), digest)
             if large and cache:
-                _keep(cache, {**kept, key: digest})
+                keep(cache, {**kept, key: digest}, most=_KEPT)
         _READ[key] = digest
     return _say(len(files), _READ[key])
 
@@ -237,25 +236,6 @@ def _rows(table: str | Path) -> Iterator[dict[str, str]]:
 def _opened(table: str | Path) -> TextIO:
     check_regular(table)  # a pipe would be waited for
     return open(table, newline="", encoding="utf-8-sig", errors="replace")
-
-
-def _kept(cache: str | Path) -> dict[str, str]:
-    try:
-        kept = json.loads(Path(cache).read_text())
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
-
-
-def _keep(cache: str | Path, digests: dict[str, str]) -> None:
-    """Write the newest digests, whole or not at all; where that cannot be, they are not kept."""
-    newest = dict(list(digests.items())[-_KEPT:])
-    with contextlib.suppress(OSError):
-        Path(cache).parent.mkdir(parents=True, exist_ok=True)
-        file, temporary = tempfile.mkstemp(dir=Path(cache).parent, prefix=".digests")
-        with open(file, "w") as opened:
-            json.dump(newest, opened)
-        os.replace(temporary, cache)
 
 
 def _module_files(root: Path, module: Sequence[str]) -> list[Path]:

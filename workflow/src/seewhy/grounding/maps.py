@@ -20,7 +20,7 @@ Reference: S. Bargal et al., Excitation Backprop for RNNs, CVPR 2018.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -509,8 +509,7 @@ def require_encoding(
     """
     if type(network).encode is FrameEncoder.encode and "encode" not in vars(network):
         return
-    clips = max(1, batch // frames.shape[1])
-    for x, expected in zip(frames.split(clips), features.split(clips), strict=True):
+    for x, expected in _side_by_side(frames, features, batch):
         found = run(network.encode, x, what="the CNN")
         _require_equal(found, expected, f"at the top: encode of this {type(network).__name__}")
 
@@ -535,10 +534,15 @@ def require_forward(
     require_encoding(network, frames, features, batch=batch)
     if runs_as_known(network, ActionNetwork.forward):
         return
-    clips = max(1, batch // frames.shape[1])
-    for x, own in zip(frames.split(clips), features.split(clips), strict=True):
+    for x, own in _side_by_side(frames, features, batch):
         expected = run(network.classify, own, what="the classifier")
         _require_equal(run(network, x), expected, f"at the top: this {type(network).__name__}")
+
+
+def _side_by_side(frames: Tensor, features: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Frames and features of as many whole clips as `batch` frames make, at least one."""
+    clips = max(1, batch // frames.shape[1])
+    return zip(frames.split(clips), features.split(clips), strict=True)
 
 
 def _is_known_lstm(lstm: nn.Module) -> bool:
