@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from seewhy.captioning import interpreter
 from seewhy.grounding import stages
 
 torch.set_num_threads(1)
@@ -68,6 +69,12 @@ def made_features(tmp_path):
         return path
 
     return make
+
+
+@pytest.fixture
+def short_fits(monkeypatch):
+    """Of few clips the interpreter f learns in a step an epoch, as of many; nothing rests on it."""
+    monkeypatch.setattr(interpreter, "LEAST_STEPS", 1)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary
 from seewhy.worlds.puppets.caption_truth import ClipTruth, Done
 
+pytestmark = pytest.mark.usefixtures("short_fits")
 WORDS = ["cat", "dog", "walks", "sleeps", "animal", "flies"]
 PLAN = dict(
     direction="contribution", weights="neuron", dose=30.0, margin=0.5, parts=2, most=400.0,
