@@ -33,6 +33,7 @@ from seewhy.grounding.networks import (
     VGGShape,
     vgg_action_network,
 )
+from seewhy.scores.meteor import Meteor
 from seewhy.summaries.activations import read_activations
 from seewhy.summaries.counterfactuals import draw_counterfactuals
 from seewhy.summaries.drawing import FIGURES
@@ -357,7 +358,17 @@ LEFT_OPEN = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def one_meteor():
+    """Blocks that start METEOR's program get the same one: it takes ten seconds to start."""
+    with pytest.MonkeyPatch.context() as patch, Meteor() as started:
+        patch.setattr(Meteor, "__enter__", lambda _: started)
+        patch.setattr(Meteor, "__exit__", lambda *_: None)
+        yield
+
+
 @pytest.mark.parametrize("where", sorted(BLOCKS))
+@pytest.mark.usefixtures("one_meteor")
 def test_a_block_of_a_docstring_runs(where, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert where in LEFT_OPEN, f"{where}: no test runs this block of code; give what it leaves open"
