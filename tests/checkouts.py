@@ -38,6 +38,7 @@ TINY = {
         "decoder": 8,
         "attention": 8,
     },
+    "sweep": {"lambdas": [1.0, 3.0]},
     "transfer": {"clips": {"train": 24, "val": 6, "test": 6}, "labels": [1, "all"]},
     "evaluation": {"resamples": 100},
     "neurons": {"least_clips": 1},
@@ -53,6 +54,7 @@ TINY = {
     "dissection": {
         "crops": {**DEFAULT["dissection"]["crops"], "clips": {"train": 8, "val": 4, "test": 12}},
         "network": {**DEFAULT["dissection"]["network"], "widths": [8, 8, 8, 8], "steps": 4},
+        "layers": ["block2", "block4"],
         "groups": 4,
         "nulls": 2,
         "paths": {**DEFAULT["dissection"]["paths"], "mistakes": 4, "drawn": 1, "draws": 4},

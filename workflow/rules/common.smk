@@ -41,6 +41,7 @@ from seewhy.dissection.given import (
 )
 from seewhy.errors import InputError
 from seewhy.imports import package_digest
+from seewhy.kept import KEPT
 from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
@@ -282,7 +283,7 @@ def code(script):
     so a fresh clone reruns nothing.
     """
     script = os.path.join(workflow.basedir, "workflow", "scripts", script)
-    digest = package_digest(script, cache=os.path.join(".resume", "imports.json"))
+    digest = package_digest(script, cache=KEPT / "imports.json")
     return f"code = {json.dumps(digest)}"
 
 

@@ -9,6 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+KEPT = Path(".snakemake", "seewhy")
+"""Where it lies, below the folder in which the workflow runs."""
+
 
 def read_kept(path: str | Path) -> dict[str, Any]:
     """What was kept; nothing where the file is not there or is no JSON of that form."""

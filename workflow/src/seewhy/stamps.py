@@ -35,10 +35,10 @@ from typing import TextIO
 
 from seewhy.corpora.sources import files_below
 from seewhy.imports import statements
-from seewhy.kept import keep, read_kept
+from seewhy.kept import KEPT, keep, read_kept
 from seewhy.regular_files import check_regular
 
-CACHE = Path(".resume", "digests.json")
+CACHE = KEPT / "digests.json"
 _SMALL = 4 << 20  # bytes that are read at every plan; only of more is the digest kept
 _YOUNG = 2.0  # seconds in which a file may change twice and show one time of change
 _KEPT = 2000  # digests
