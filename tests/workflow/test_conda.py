@@ -188,7 +188,7 @@ def test_a_pin_of_another_version_is_refused(user, tmp_path):
 def test_every_job_of_table_2_runs_in_its_own_environment(checkout, finished):
     names, scripts = finished
     assert (checkout / TABLE2).is_file()
-    assert len(names) == 9
+    assert len(names) == 10
     assert scripts == {env.stem: scripts_of(names, env.stem) for env in ENVS}
 
 
