@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from preloaded import programs
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -73,15 +74,20 @@ def write_params(folder, changes):
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def call(folder, *command, check=True):
-    result = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+def call(folder, *command, check=True, environment=ENVIRONMENT):
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if check:
         assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout + result.stderr
 
 
-def snakemake(folder, *arguments, check=True):
-    return call(folder, "snakemake", "--cores", "2", *arguments, check=check)
+def snakemake(folder, *arguments, check=True, preloaded=True):
+    """Run Snakemake and give what it says; its jobs are forks where they are `preloaded`."""
+    environment = ENVIRONMENT
+    if preloaded:
+        environment = ENVIRONMENT | {"PATH": f"{programs()}{os.pathsep}{ENVIRONMENT['PATH']}"}
+    command = ["snakemake", "--cores", "2", *arguments]
+    return call(folder, *command, check=check, environment=environment)
 
 
 def ran(output):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from seewhy.errors import InputError
 from seewhy.number_text import shown
 from seewhy.readable import make_again
+from seewhy.skeletons import without_weights
 
 LARGEST = 1_000_000  # of a size
 SIZE = {"type": "integer", "minimum": 0, "maximum": LARGEST}
@@ -87,7 +88,7 @@ def build(
             a weight is not finite.
     """
     try:
-        with torch.device("meta"):
+        with without_weights():
             skeleton = make()
     except _NO_SUCH as error:
         raise InputError(

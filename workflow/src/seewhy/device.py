@@ -11,6 +11,7 @@ from torch import nn
 
 from seewhy.errors import InputError
 from seewhy.memory import check_memory, is_out_of_memory
+from seewhy.skeletons import without_weights
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -52,7 +53,7 @@ def check_network(
         InputError: its weights, their gradients and the optimiser's two numbers of each do not fit.
     """
     try:
-        with torch.device("meta"):
+        with without_weights():
             size = sum(one.numel() * one.element_size() for one in build().parameters())
     except RuntimeError as error:
         if not is_out_of_memory(error):

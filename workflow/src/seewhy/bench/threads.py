@@ -39,9 +39,9 @@ SETTING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
 # Of each phase enough to be measured, not enough to be good.
 SMALL = {
     "puppets": {"clips": {"train": 300, "val": 40, "test": 60}},
-    "backbone": {"stills": 2560, "epochs": 2},
+    "backbone": {"stills": 768, "epochs": 2},
     "topics": {"iterations": 100},
-    "captioner": {"max_epochs": 4},
+    "captioner": {"max_epochs": 4, "seeds": [0]},
 }
 # Until it is ended, or what started it is gone.
 BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"

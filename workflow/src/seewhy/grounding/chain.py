@@ -26,6 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 from seewhy.errors import InputError, none_such
 from seewhy.hooking import Call, every_call, unwrapped
 from seewhy.running import apart, run, tolerance
+from seewhy.skeletons import without_weights
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 WEIGHTED = (nn.Conv2d, nn.Linear)
@@ -394,7 +395,7 @@ def _fused(layer: nn.Conv2d | nn.Linear, norm: nn.Module) -> nn.Conv2d | nn.Line
             layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight,
             norm.bias,
         )  # fmt: skip
-    with torch.device("meta"):  # no weights that would be drawn for nothing
+    with without_weights():  # no weights that would be drawn for nothing
         if convolution:
             made: nn.Conv2d | nn.Linear = nn.Conv2d(
                 layer.in_channels, layer.out_channels, layer.kernel_size, layer.stride,
