@@ -55,7 +55,7 @@ TINY = {
     "dissection": {
         "crops": {**DEFAULT["dissection"]["crops"], "clips": {"train": 8, "val": 4, "test": 12}},
         "network": {**DEFAULT["dissection"]["network"], "widths": [8, 8, 8, 8], "steps": 4},
-        "layers": ["block2", "block4"],
+        "layers": ["block3", "block4"],
         "groups": 4,
         "nulls": 2,
         "paths": {**DEFAULT["dissection"]["paths"], "mistakes": 4, "drawn": 1, "draws": 4},
