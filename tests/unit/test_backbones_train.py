@@ -66,6 +66,24 @@ def test_it_learns_what_there_is_to_see(trained):
     assert held_out["dots"]["average_precision"] > held_out["dots"]["chance"] + 0.1
 
 
+@pytest.mark.parametrize(("count", "held_out"), [(10_000, 1_000), (999, 100), (128, 100)])
+def test_a_tenth_is_held_out_and_at_least_a_hundred(tmp_path, count, held_out):
+    class Drawn(Exception):
+        pass
+
+    counts = []
+
+    def draw(*, seed, count):
+        counts.append(count)
+        if len(counts) == 2:
+            raise Drawn
+
+    files = [tmp_path / name for name in ("net.safetensors", "metrics.json", "history.csv")]
+    with pytest.raises(Drawn):
+        train_backbone(*files, draw_stills=draw, count=count)
+    assert counts == [count, held_out]
+
+
 def test_an_epoch_of_few_stills_is_several_passes(tmp_path, monkeypatch):
     steps = []
     usual = torch.optim.AdamW.step

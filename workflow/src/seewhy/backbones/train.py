@@ -57,7 +57,7 @@ def train_backbone(
     *,
     draw_stills: DrawStills,
     count: int = 10_000,
-    held_out: int = 1_000,
+    held_out: int | None = None,
     epochs: int = 4,
     least_steps: int = 1,
     batch: int = 64,
@@ -83,7 +83,8 @@ def train_backbone(
             present, 0 or 1, ``[count, k]``, or measures, floats ``[count, k]`` (NaN: does not
             apply), which are brought to mean 0 and spread 1 by those of the training stills.
         count: stills to train on. They are kept in memory, 12 kB each at 64 px.
-        held_out: stills to test on, drawn with the next seed.
+        held_out: stills to test on, drawn with the next seed; None: a tenth of those to train on,
+            at least 100.
         epochs: passes over the stills; of at least `least_steps` steps each, where need be by more
             passes (`seewhy.training_steps`).
         least_steps: of an epoch.
@@ -102,6 +103,8 @@ def train_backbone(
     A killed run goes on from its last whole epoch, and ends where an unbroken one ends. The same
     seed, machine and number of threads give the same bytes.
     """
+    if held_out is None:
+        held_out = max(100, count // 10) if isinstance(count, int) else 100
     settings = {
         "count": count, "held_out": held_out, "epochs": epochs, "batch": batch,
         "learning_rate": learning_rate, "weight_decay": weight_decay, "seed": seed,
