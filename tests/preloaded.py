@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -71,6 +72,7 @@ def programs():
         stdout=subprocess.PIPE,
     )
     assert server.stdout.readline() == b"ready\n"
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.stdin.close)
     return folder
 

@@ -54,9 +54,7 @@ def mine_topics(
         InputError: unusable corpus or settings.
     """
     topic_vectors(np.zeros((1, 1)), rule=rule, min_share=min_share)  # before the long work
-    clips = read_table(corpus, "clips")
-    texts = read_table(corpus, "captions").groupby("clip", sort=False)["text"].agg(list)
-    clips = clips[clips["clip"].isin(texts.index)].reset_index(drop=True)
+    clips, texts = _described(corpus)
     splits = {split: clips.loc[clips["split"] == split, "clip"].tolist() for split in SPLITS}
     if not splits["train"]:
         raise InputError(f"{corpus}: no clip of the train split has captions; add them")
@@ -83,6 +81,13 @@ def mine_topics(
         metrics["stability_jaccard"] = {r: round(jaccard(*s), 4) for r, s in samples.items()}
     write_json(metrics_path, metrics)
     return topics
+
+
+def _described(corpus: str | Path) -> tuple[pd.DataFrame, pd.Series]:
+    """The clips that have descriptions, and of each the list of them."""
+    clips = read_table(corpus, "clips")
+    texts = read_table(corpus, "captions").groupby("clip", sort=False)["text"].agg(list)
+    return clips[clips["clip"].isin(texts.index)].reset_index(drop=True), texts
 
 
 def find_topics(
@@ -116,9 +121,8 @@ def find_topics(
     known = read_topic_vectors(train_vectors, split="train")
     splits, vectors = {"train": list(known.index)}, {"train": known.to_numpy()}
     for split, folder in held_out.items():
-        clips = read_table(folder, "clips")
-        texts = read_table(folder, "captions").groupby("clip", sort=False)["text"].agg(list)
-        splits[split] = [clip for clip in clips["clip"] if clip in texts.index]
+        clips, texts = _described(folder)
+        splits[split] = clips["clip"].tolist()
         found = topics.token_counts([texts[clip] for clip in splits[split]])
         vectors[split] = topic_vectors(found, rule=rule, min_share=min_share)
     write_topic_vectors(vectors_path, splits, vectors, topics.names)
