@@ -1,7 +1,7 @@
-"""Snakemake whose jobs are forks of a Python that has PyTorch, pandas and Snakemake in it already.
+"""Snakemake and its jobs as forks of a Python that has PyTorch, pandas and Snakemake in it already.
 
 A job of a tiny run computes for a second, after it has imported for four. What is imported here is
-all from elsewhere: each job imports its own checkout's package, in its own folder, environment and
+all from elsewhere: each fork imports its own checkout's package, in its own folder, environment and
 process. What forks cannot show (kills, what is set before PyTorch is loaded, other environments) is
 tried with jobs from nothing, in test_survival.py, test_own_source.py and test_conda.py.
 """
@@ -25,6 +25,7 @@ import traceback
 from pathlib import Path
 
 IMPORTED = (
+    "snakemake.cli",
     "snakemake.script",
     "torch",
     "torch._dynamo",
@@ -35,21 +36,24 @@ IMPORTED = (
     "PIL.Image",
     "tqdm",
 )
-# As a job's Python: it asks the server for a fork, and ends as that one ends.
+# In the place of a program: it asks the server for a fork, and ends as that one ends.
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
-if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
-    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+script = {script!r}
+argv = [script, *sys.argv[1:]] if script else sys.argv[1:]
+if not argv or argv[0].startswith("-"):
+    os.execv({python!r}, [{python!r}, *argv])
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({address!r})
-    wish = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode("utf-8")
+    wish = json.dumps([argv, os.getcwd(), dict(os.environ)]).encode("utf-8")
     socket.send_fds(server, [len(wish).to_bytes(8, "big")], [0, 1, 2])
     server.sendall(wish)
     sys.exit(int.from_bytes(server.recv(1) or b"\\1", "big"))
 """
-SNAKEMAKE = """#!{python}
+SNAKEMAKE = """
 import sys
-sys.executable = {client!r}
+sys.executable = {client!r}  # runs the jobs
+sys.argv[0] = "snakemake"
 from snakemake.cli import main
 sys.exit(main())
 """
@@ -59,14 +63,15 @@ sys.exit(main())
 def programs():
     """A folder with that `snakemake` in it, for the PATH; served as long as this process lives."""
     folder = Path(tempfile.mkdtemp(prefix="preloaded"))
-    names = {"python": sys.executable, "client": str(folder / "python"),
-             "address": str(folder / "socket")}  # fmt: skip
-    for name, text in (("python", CLIENT), ("snakemake", SNAKEMAKE)):
-        (folder / name).write_text(text.format(**names))
+    python, address, main = (str(folder / name) for name in ("python", "socket", "main.py"))
+    (folder / "main.py").write_text(SNAKEMAKE.format(client=python))
+    for name, script in (("python", None), ("snakemake", main)):
+        text = CLIENT.format(python=sys.executable, script=script, address=address)
+        (folder / name).write_text(text)
         (folder / name).chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     server = subprocess.Popen(
-        [sys.executable, __file__, names["address"]],
+        [sys.executable, __file__, address],
         env=environment | {"OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The benchmark of threads: its turns, its processors, its products; the runs are Snakemake's."""
+"""The benchmark of threads: its turns and its processors; the runs are Snakemake's."""
 
 import os
 
@@ -6,6 +6,7 @@ import pytest
 
 from seewhy.bench import threads
 from seewhy.bench.threads import SPINNING, bench_threads
+from seewhy.processors import WAITING
 
 
 def test_each_way_is_held_against_the_first_of_its_turn():
@@ -30,11 +31,5 @@ def test_what_is_set_of_waiting_is_the_ways_alone(monkeypatch):
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")
     left = threads._waiting(SPINNING)
-    assert {name: left.get(name) for name in threads.SETTING} == {
-        "OMP_WAIT_POLICY": None
-    } | SPINNING
+    assert {name: left.get(name) for name in WAITING} == {"OMP_WAIT_POLICY": None} | SPINNING
     assert left["PATH"] == os.environ["PATH"]
-
-
-def test_products_are_timed_without_their_pauses():
-    assert 0 < threads._products(1, SPINNING, 8, 5, 0.2) < 1.0

@@ -168,6 +168,17 @@ def test_an_empty_caption_scores_nothing_and_does_not_break_the_others():
     assert table.loc["2", "BLEU-4"] == pytest.approx(1)
 
 
+def test_references_without_a_word_are_left_out_and_counted(caplog):
+    whole = {"1": ["a man rides a horse"], "2": ["the dog barks", "dog"]}
+    given = {"1": ["...", "a man rides a horse", "!"], "2": ["the dog barks", "dog", ""]}
+    predictions = {"1": "a man rides", "2": "the dog"}
+    table = score_captions(predictions, whole, meteor=False).table()
+    assert caplog.text == ""
+    assert score_captions(predictions, given, meteor=False).table().equals(table)
+    message = "3 reference captions have no word in them and are left out"
+    assert caplog.messages == [message]
+
+
 def test_errors_name_the_clip():
     references = {"vid1": ["a man"], "vid2": ["a dog"]}
     cases = [

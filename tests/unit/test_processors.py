@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from seewhy import processors
-from seewhy.processors import cgroup_quota, job_prefix, usable_processors
+from seewhy.processors import WAITING, cgroup_quota, job_prefix, usable_processors
 
 V2 = "36 25 0:31 {top} {point} rw,nosuid - cgroup2 cgroup2 rw,nsdelegate"
 V1 = "33 31 0:30 {top} {point} rw - cgroup cgroup rw,cpu,cpuacct"
@@ -145,8 +145,17 @@ def test_a_jobs_libraries_start_no_more_threads(threads, expected):
 
 
 def test_a_job_waits_as_its_user_wants():
-    assert environment(job_prefix("/x", 4))["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert environment(job_prefix("/x", 4), OMP_WAIT_POLICY="ACTIVE")["OMP_WAIT_POLICY"] == "ACTIVE"
+    def waiting(**given):
+        job = environment(job_prefix("/x", 4), **given)
+        within = environment(job_prefix("/y", 2), **job)  # of a job that a job starts
+        assert [within.get(name) for name in WAITING] == [job.get(name) for name in WAITING]
+        return {name: job.get(name) for name in WAITING}
+
+    assert waiting() == WAITING == {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
+    assert waiting(OMP_WAIT_POLICY="ACTIVE") == dict.fromkeys(WAITING) | {
+        "OMP_WAIT_POLICY": "ACTIVE"
+    }
+    assert waiting(GOMP_SPINCOUNT="7") == WAITING | {"GOMP_SPINCOUNT": "7"}
 
 
 def test_a_jobs_own_package_comes_first():

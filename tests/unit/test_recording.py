@@ -68,7 +68,7 @@ def test_what_is_to_be_done_is_not_recorded(made, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("data/train.h5", "data/train.h5: damaged: .*; get it back"),
+        ("data/train.h5", "data/train.h5: damaged: .*; get the recorded one back"),
         ("data/topics.json", "data/topics.json: is not what results/captions.csv was made from"),
     ],
 )

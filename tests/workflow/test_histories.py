@@ -12,7 +12,7 @@ import shutil
 
 import numpy as np
 import pytest
-from checkouts import DEFAULT, call, make_checkout, snakemake, write_params
+from checkouts import DEFAULT, make_checkout, snakemake, write_params
 from torch import nn
 
 from seewhy.dissection import dissect
@@ -137,7 +137,7 @@ def made(tmp_path_factory):
     folder = make_checkout(tmp_path_factory.mktemp("histories") / "checkout")
     own_files(folder)
     write_params(folder, OWN)
-    plan = call(folder, "snakemake", "-n", "--nocolor", *TARGETS)
+    plan = snakemake(folder, "-n", "--nocolor", *TARGETS)
     for outputs in re.findall(r"\n    output: (.*)", plan):
         for output in outputs.split(", "):
             path = folder / output
@@ -157,7 +157,7 @@ def made(tmp_path_factory):
 def planned(folder, *, of_itself=True):
     """Of each job that would run the reason; `of_itself`: not those for what another makes anew."""
     found = {}
-    plan = call(folder, "snakemake", "-n", "--nocolor", *TARGETS)
+    plan = snakemake(folder, "-n", "--nocolor", *TARGETS)
     assert "Nothing to be done" in plan or "Job stats" in plan
     for block in re.split(r"\n(?=(?:local)?rule )", plan)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block)[1]

@@ -6,10 +6,13 @@ on two processors were seen to train 29 times slower than two.
 
 Waiting. PyTorch's threads are those of GNU's OpenMP (``libgomp``, in its wheel). By default they
 spin for some milliseconds at the end of every parallel loop, in the way of whoever else could
-compute; with ``OMP_WAIT_POLICY=PASSIVE`` they sleep at once. NumPy's are OpenBLAS's own; they give
-way while they spin, for 2^26 ticks, and to sleep at once would make small products several times
-slower, so they are told to spin for 2^20 ticks (a third of a millisecond). numba's are either
-OpenMP's or asleep.
+compute: beside two busy neighbours a training took five times as long as alone, where fair shares
+are twice. To sleep at once costs 3 to 5% on a quiet machine; 20,000 turns, a fifth of a
+millisecond, cost nothing there and keep to fair shares. Other OpenMPs (LLVM's, Intel's) have no
+such number and are told to sleep. NumPy's threads are OpenBLAS's own: they give way while they
+spin, and making them sleep earlier costs small products more (3% with pauses of 2 ms between them)
+than it brings beside neighbours, so they are left as they are. The figures are of
+`seewhy.bench.threads` and of tries with it, on two processors with AVX2.
 
 References:
     The Linux kernel, Documentation/admin-guide/cgroup-v2.rst (``cpu.max``) and
@@ -36,8 +39,8 @@ _COUNTS = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-# Each library's own variable for how its threads wait.
-WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "20"}
+# How threads wait, unless the user has set OMP_WAIT_POLICY.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
 _SLURM = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
 
 
@@ -87,7 +90,8 @@ def job_prefix(source: str | Path, processors: int) -> str:
     first, *others = _COUNTS
     commands = [
         f"export PYTHONPATH={path}${{PYTHONPATH:+:$PYTHONPATH}}",
-        *(f'export {name}="${{{name}:-{value}}}"' for name, value in WAITING.items()),
+        '[ -n "${OMP_WAIT_POLICY:-}" ] || export '
+        + " ".join(f'{name}="${{{name}:-{value}}}"' for name, value in WAITING.items()),
         f'[ "${{{first}:-{processors + 1}}}" -le {processors} ] || export {first}={processors}',
         "export " + " ".join(f'{name}="${first}"' for name in others),
     ]

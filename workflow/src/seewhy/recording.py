@@ -27,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seewhy.errors import InputError
+from seewhy.readable import make_again
 from seewhy.sealing import SealedFile
 
 METADATA = Path(".snakemake", "metadata")
@@ -73,7 +74,7 @@ def check_whole(files: Sequence[Path]) -> None:
             try:
                 sealed.check()
             except OSError as error:
-                raise InputError(f"{path}: {error}; {_REMEDY}") from error
+                raise InputError(f"{path}: {error}; {_remedy(path)}") from error
 
 
 def check_sums(outputs: set[str]) -> None:
@@ -92,7 +93,7 @@ def check_sums(outputs: set[str]) -> None:
                 with open(path, "rb") as file:
                     known[path] = hashlib.file_digest(file, algorithm or "sha256").hexdigest()
             if known[path] != value:
-                raise InputError(f"{path}: is not what {output} was made from; {_REMEDY}")
+                raise InputError(f"{path}: is not what {output} was made from; {_remedy(path)}")
 
 
 def touch_restored() -> None:
@@ -141,7 +142,8 @@ def pull() -> None:
     _run("snakemake", "all", "--touch", "--forceall")
 
 
-_REMEDY = "get it back (dvc checkout) or delete it, and run again"
+def _remedy(path: str | Path) -> str:
+    return f"get the recorded one back (dvc checkout), or {make_again(path)}"
 
 
 def _summary(target: str) -> Iterator[dict[str, str]]:

@@ -153,14 +153,6 @@ class SealedFile(io.RawIOBase):
         self._checked[piece] = 1
 
 
-def is_sealed(path: str | Path) -> bool:
-    """Whether a seal stands behind the file; not whether it holds."""
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - len(_MARK)))
-        return file.read() == _MARK
-
-
 def _read_seal(file: int) -> tuple[int, tuple[int, ...]]:
     """Length of the data, and the sum of each piece.
 

@@ -97,9 +97,10 @@ def load_backbone(
         sha256: the first digits (at least eight) of the file's SHA-256. None: not checked for
             ``slim_inception``; for ``googlenet`` that of the file that torchvision publishes.
         device: ``cpu``, ``cuda``, or ``auto`` (CUDA where there is one).
-        precision: ``float32``, ``bfloat16``, ``float16``, or ``auto``: mixed precision (float16) on
-            a GPU, float32 on a CPU. bfloat16 on a CPU that has it takes a little over half the time
-            and changes features in the third digit.
+        precision: ``float32``, ``bfloat16``, ``float16``, ``auto`` (mixed precision, float16, on a
+            GPU, float32 on a CPU), or ``native`` (bfloat16 where the device multiplies it, else
+            float32). bfloat16 on a CPU that has it takes a little over half the time and changes
+            features in the third digit.
 
     Raises:
         InputError: an unknown name, no such file, a file that is cut short, has another hash, or is

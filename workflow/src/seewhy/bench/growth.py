@@ -130,7 +130,7 @@ def _sample(corpus: Path, output: Path, shard: Shard) -> None:
 
 
 def _extract(frames: Path, output: Path, shard: Shard) -> None:
-    backbone = load_backbone("slim_inception", "random", precision="bfloat16")
+    backbone = load_backbone("slim_inception", "random", precision="native")
     extract_features(frames, output, backbone=backbone, batch=224, shard=shard)
 
 

@@ -33,33 +33,16 @@ from seewhy.bench.workflow import snakemake_command
 from seewhy.processors import WAITING
 
 BACKBONE = "models/backbone/slim_inception.safetensors"
-# As libgomp and OpenBLAS wait where nothing is set.
-SPINNING = {"GOMP_SPINCOUNT": "300000", "OPENBLAS_THREAD_TIMEOUT": "26"}
-SETTING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT")
+SPINNING = {"GOMP_SPINCOUNT": "300000"}  # as libgomp waits where nothing is set
 # Of each phase enough to be measured, not enough to be good.
 SMALL = {
-    "puppets": {"clips": {"train": 300, "val": 40, "test": 60}},
-    "backbone": {"stills": 768, "epochs": 2},
+    "puppets": {"clips": {"train": 120, "val": 40, "test": 40}},
+    "backbone": {"stills": 768, "epochs": 1},
     "topics": {"iterations": 100},
-    "captioner": {"max_epochs": 4, "seeds": [0]},
+    "captioner": {"max_epochs": 2, "seeds": [0]},
 }
 # Until it is ended, or what started it is gone.
 BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
-# Products of a size that OpenBLAS shares between threads, at once and with pauses between them.
-PRODUCTS = """
-import sys, time, numpy
-size, times, pause = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-a = numpy.random.default_rng(0).random((size, size), dtype=numpy.float32)
-for _ in range(10):
-    a @ a
-start = time.perf_counter()
-for _ in range(times):
-    a @ a
-    until = time.perf_counter() + pause
-    while time.perf_counter() < until:
-        pass
-print(time.perf_counter() - start - times * pause)
-"""
 
 
 def bench_threads(
@@ -81,9 +64,8 @@ def bench_threads(
 
     Returns:
         `backbone`: the job that trains the backbone, all ways; `command`: `table` from nothing,
-        the two numbers of cores; `products`: numpy's, waiting as our jobs do against spinning. Of
-        each way `seconds` (median), and, but for the first, `ratio` to it in the same turn (median)
-        with the lowest and the highest.
+        the two numbers of cores. Of each way `seconds` (median), and, but for the first, `ratio` to
+        it in the same turn (median) with the lowest and the highest.
 
     Raises:
         ValueError: there are not so many processors.
@@ -104,23 +86,11 @@ def bench_threads(
             f"--cores {cores}": lambda cores=cores: run.command(cores, table)
             for cores in (processors, many)
         }
-        products = {
-            f"{size} x {size}, {1000 * pause:g} ms apart": _turns(
-                {
-                    "spinning": lambda given=given: _products(processors, SPINNING, *given),
-                    "as our jobs": lambda given=given: _products(processors, WAITING, *given),
-                },
-                repeats,
-            )
-            for given in ((100, 5000, 0), (100, 500, 0.002), (400, 100, 0), (400, 100, 0.002))
-            for size, _, pause in [given]
-        }
         return {
             "what": f"--cores {many}, busy neighbours, spinning threads on {processors} processors",
             "processors": processors,
             "backbone": _turns(job, repeats),
             "command": _turns(command, repeats),
-            "products": products,
         }
 
 
@@ -174,15 +144,9 @@ class _Run:
         subprocess.run(command, check=True, env=_waiting(waiting or {}))
 
 
-def _products(threads: int, waiting: Mapping[str, str], *given: float) -> float:
-    command = [sys.executable, "-c", PRODUCTS, *map(str, given)]
-    environment = {**_waiting(waiting), "OPENBLAS_NUM_THREADS": str(threads)}
-    return float(subprocess.check_output(command, env=environment))
-
-
 def _waiting(waiting: Mapping[str, str]) -> dict[str, str]:
     """The environment with nothing set but `waiting` of how threads wait."""
-    return {name: value for name, value in os.environ.items() if name not in SETTING} | waiting
+    return {name: value for name, value in os.environ.items() if name not in WAITING} | waiting
 
 
 @contextlib.contextmanager
