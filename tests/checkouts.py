@@ -27,7 +27,10 @@ DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text())
 # Widths in steps of 8: with others, oneDNN's 1 x 1 convolutions on processors with AVX2 and without
 # AVX-512 write beyond their memory in training (PyTorch 2.13), and the job hangs or dies.
 TINY = {
-    "puppets": {"clips": {"train": 24, "val": 6, "test": 6}},
+    "puppets": {
+        "clips": {"train": 24, "val": 6, "test": 6},
+        "untrimmed": {"train": 8, "val": 4, "test": 8},
+    },
     "backbone": {"stills": 128, "epochs": 1, "least_steps": 1},
     "frames": {"n": 8},
     "topics": {"n_topics": 6, "iterations": 50, "min_df": 2},
@@ -45,11 +48,16 @@ TINY = {
     "neurons": {"least_clips": 1},
     "grounding": {
         "puppets": {"clips": {"train": 24, "val": 6, "test": 6}, "actions": []},
+        "network": {
+            **DEFAULT["grounding"]["network"],
+            **{"groups": [[8], [8], [8, 8], [8, 8]], "linear": [16], "hidden": 8},
+        },
         "training": {"frames": 2, "clips": 2, "long": 2, "clips_per_batch": 2, "rate": 1.0},
         "probed_items": 2,
         "words": {
             **DEFAULT["grounding"]["words"],
             **{"training": {"decoder": 2, "all": 1}, "phrases": 4, "steps": 2},
+            **{"embedding": 8, "hidden": 8},
         },
     },
     "dissection": {

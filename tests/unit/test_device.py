@@ -45,5 +45,5 @@ def test_native_is_bfloat16_where_the_processor_multiplies_it(
 
 def test_a_precision_that_there_is_not_is_named():
     for name, training in (("half", True), ("float16", True), ("float16", False)):
-        with pytest.raises(InputError, match="precision: .*float32"):
+        with pytest.raises(InputError, match=r"precision: .*float32"):
             choose_precision(name, torch.device("cpu"), training=training)
