@@ -172,7 +172,8 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
             whom, with_what = STROKES[(first + done) % len(STROKES)]
             try:
                 if done < kills:
-                    delay = chance.uniform(0.5, 3 + 2 * seconds / kills)
+                    latest = 3 + 1.3 * seconds / kills  # so that one life mostly has them all
+                    delay = chance.uniform(0.5, latest)
                     begun = time.time()
                     while time.time() - begun < delay and process.poll() is None:
                         time.sleep(0.02)
