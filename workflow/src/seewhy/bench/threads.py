@@ -36,7 +36,7 @@ BACKBONE = "models/backbone/slim_inception.safetensors"
 SPINNING = {"GOMP_SPINCOUNT": "300000"}  # as libgomp waits where nothing is set
 # Of each phase enough to be measured, not enough to be good.
 SMALL = {
-    "puppets": {"clips": {"train": 120, "val": 40, "test": 40}},
+    "puppets": {"clips": {"train": 40, "val": 40, "test": 40}},
     "backbone": {"stills": 384, "epochs": 1, "least_steps": 30},
     "topics": {"iterations": 100},
     "captioner": {"max_epochs": 2, "seeds": [0]},
