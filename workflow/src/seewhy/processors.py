@@ -6,13 +6,11 @@ on two processors were seen to train 29 times slower than two.
 
 Waiting. PyTorch's threads are those of GNU's OpenMP (``libgomp``, in its wheel). By default they
 spin for some milliseconds at the end of every parallel loop, in the way of whoever else could
-compute: beside two busy neighbours a training took five times as long as alone, where fair shares
-are twice. To sleep at once costs 3 to 5% on a quiet machine; 20,000 turns, a fifth of a
-millisecond, cost nothing there and keep to fair shares. Other OpenMPs (LLVM's, Intel's) have no
-such number and are told to sleep. NumPy's threads are OpenBLAS's own: they give way while they
-spin, and making them sleep earlier costs small products more (3% with pauses of 2 ms between them)
-than it brings beside neighbours, so they are left as they are. The figures are of
-`seewhy.bench.threads` and of tries with it, on two processors with AVX2.
+compute. To sleep at once costs a little on a quiet machine, so they spin for 20,000 turns, about a
+fifth of a millisecond, and sleep then; `seewhy.bench.threads` measures what that costs and saves.
+Other OpenMPs (LLVM's, Intel's) have no such number and are told to sleep. NumPy's threads are
+OpenBLAS's own: they give way while they spin, and sleeping earlier would make small products with
+pauses between them slower, so they are left as they are.
 
 References:
     The Linux kernel, Documentation/admin-guide/cgroup-v2.rst (``cpu.max``) and
