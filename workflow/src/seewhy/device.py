@@ -79,9 +79,9 @@ def choose_precision(precision: str, device: torch.device, *, training: bool) ->
     """The precision of the heavy operations: ``float32``, ``bfloat16`` or ``float16``.
 
     ``native`` is bfloat16 where the device multiplies it, else float32: a processor that does not
-    takes six times as long with bfloat16 as with float32 (measured with slim_inception on two
-    cores with AVX2). ``auto`` is ``native`` for training; for inference it is float16 on a GPU and
-    float32 on a CPU, so that results agree from processor to processor.
+    takes several times as long with bfloat16 as with float32. ``auto`` is ``native`` for training;
+    for inference it is float16 on a GPU and float32 on a CPU, so that results agree from processor
+    to processor.
 
     Raises:
         InputError: an unknown name, or float16 where it does not work (CPUs, training).
