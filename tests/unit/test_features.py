@@ -14,7 +14,7 @@ import torch
 
 from seewhy import features as features_module
 from seewhy.backbones import Backbone, load_backbone
-from seewhy.bench.features import bench_features
+from seewhy.bench.features import bench_features, bench_precision
 from seewhy.errors import InputError
 from seewhy.features import extract_features
 
@@ -210,3 +210,10 @@ def test_benchmark_compares_equal_outputs():
     result = bench_features(clips=4, n=4, batch=5, repeats=1)
     assert result["frames"] == 14
     assert result["ratio"] == pytest.approx(result["extract_seconds"] / result["bare_seconds"])
+
+
+def test_the_benchmark_of_precisions_says_what_native_would_take():
+    result = bench_precision(frames=2, repeats=1)
+    native = load_backbone("slim_inception", "random", precision="native")
+    assert result["native"] == (native.precision == "bfloat16")
+    assert result["ratio"] == pytest.approx(result["ours_seconds"] / result["floor_seconds"])

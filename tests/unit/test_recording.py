@@ -90,11 +90,12 @@ across all output: before: '{name} = 1' now: '{name} = 2'
 """
 
 
-def test_other_weights_are_not_blessed_by_a_touch(made, monkeypatch):
+@pytest.mark.parametrize("name", ["files", "sets", "images", "classes", "videos"])
+def test_other_files_are_not_blessed_by_a_touch(made, monkeypatch, name):
     """What dvc restores of its own settings is; what it cannot have seen is not."""
     ran = []
-    answers(monkeypatch, ("snakemake -n", PLAN.format(name="files")), ran=ran)
-    with pytest.raises(InputError, match=r"data/counts\.h5: made from other weights, concept sets"):
+    answers(monkeypatch, ("snakemake -n", PLAN.format(name=f"stamp.{name}")), ran=ran)
+    with pytest.raises(InputError, match=rf"data/counts\.h5: made from other {name} of yours"):
         recording.touch_restored()
     assert ran == []
     answers(monkeypatch, ("snakemake -n", PLAN.format(name="transfer.hidden")), ran=ran)

@@ -3,7 +3,7 @@
 REQUIRED INPUTS: none; made-up data, and for the workflow a run of its own from nothing.
 
 OUTPUTS:
-    results/bench/features.json   feature extraction against the bare forward pass
+    results/bench/features.json   feature extraction against the bare forward pass; bfloat16 against float32
     results/bench/training.json   a training step against a literal loop over words
     results/bench/reading.json    eq. 9 against a loop over the neurons
     results/bench/grounding.json  excitation backprop against one forward pass and its peers

@@ -287,8 +287,13 @@ def code(script):
     return f"code = {json.dumps(digest)}"
 
 
+def stamps(**named):
+    """Stamps as params of a rule, by what they are of; `seewhy.recording` knows them by `stamp.`."""
+    return settings(stamp=named)
+
+
 def stamp(function, what):
-    """A rule's param that is a stamp of files of the user's (`seewhy.stamps`), if there are any.
+    """A stamp of files of the user's that DVC does not watch (`seewhy.stamps`), if there are any.
 
     Only the plan looks at them: a job does not ask for a million videos before it starts.
     """

@@ -51,7 +51,7 @@ rule import_corpus:
     params:
         **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
         **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
-        **settings(files=imported_stamp),
+        **stamps(files=imported_stamp),
         code=code("import_corpus.py"),
     script:
         "../scripts/import_corpus.py"
@@ -75,7 +75,7 @@ rule import_split:
     params:
         **settings_by("corpus", lookup(dpath="{use}/corpus", within=IMPORTS), config["corpus"]),
         **settings(own=lookup(dpath="{use}/own", within=IMPORTS)),
-        **settings(files=imported_stamp),
+        **stamps(files=imported_stamp),
         code=code("import_split.py"),
     script:
         "../scripts/import_split.py"

@@ -175,7 +175,7 @@ rule build_action_regions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(20),
     params:
-        **settings(
+        **stamps(
             files=stamp(
                 stamp_contents,
                 [
@@ -255,7 +255,7 @@ rule write_actions:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(30),
     params:
-        **settings(images=stamp(annotated_stamp, DISSECTION["annotations"])),
+        **stamps(images=stamp(annotated_stamp, DISSECTION["annotations"])),
         code=code("write_actions.py"),
     script:
         "../scripts/write_actions.py"
@@ -281,8 +281,8 @@ rule dissect_layer:
         gpu=1,
     params:
         **settings(model=DISSECTION["model"]),
-        **settings(files=DISSECTED_STAMP),
-        **settings(sets=sets_stamp),
+        **stamps(files=DISSECTED_STAMP),
+        **stamps(sets=sets_stamp),
         **settings_by("how", how_to_dissect, HOW_KEYS),
         code=code("dissect_layer.py"),
     script:
@@ -407,8 +407,8 @@ rule draw_dissection:
         runtime=per_attempt(30),
     params:
         **settings(model=DISSECTION["model"]),
-        **settings(files=DISSECTED_STAMP),
-        **settings(sets=sets_stamp),
+        **stamps(files=DISSECTED_STAMP),
+        **stamps(sets=sets_stamp),
         **settings(
             folders={
                 name: CONCEPT_SETS[name] for name in CONCEPT_SETS if name in ("broden", MAIN_SET)
@@ -456,9 +456,9 @@ rule explain_mistakes:
         runtime=per_attempt(60),
     params:
         **settings(model=DISSECTION["model"]),
-        **settings(files=DISSECTED_STAMP),
-        **settings(images=stamp(stamp_contents, DISSECTION["paths"]["images"])),
-        **settings(classes=class_names_stamp(DISSECTION["model"])),
+        **stamps(files=DISSECTED_STAMP),
+        **stamps(images=stamp(stamp_contents, DISSECTION["paths"]["images"])),
+        **stamps(classes=class_names_stamp(DISSECTION["model"])),
         **settings(paths=DISSECTION["paths"]),
         **settings(threshold=DISSECTION["threshold"]),
         **section("evaluation"),

@@ -75,7 +75,7 @@ rule sample_frames:
         runtime=per_attempt(240),
     params:
         **settings_by("frames", lookup(dpath="{use}", within=FRAMES), config["frames"]),
-        **settings(videos=videos_stamp),
+        **stamps(videos=videos_stamp),
         code=code("sample_frames.py"),
     script:
         "../scripts/sample_frames.py"
@@ -108,7 +108,7 @@ rule gather_frames:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(240),
     params:
-        **settings(videos=videos_stamp),  # of the shards, which are gone by then
+        **stamps(videos=videos_stamp),  # of the shards, which are gone by then
         code=code("gather_frames.py"),
     script:
         "../scripts/gather_frames.py"
@@ -158,7 +158,7 @@ rule extract_features:
     params:
         **section("backbone"),
         **section("features"),
-        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
+        **stamps(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("extract_features.py"),
     script:
         "../scripts/extract_features.py"
@@ -188,7 +188,7 @@ rule gather_features:
         mem_mb=per_attempt(2000),
         runtime=per_attempt(120),
     params:
-        **settings(files=stamp(stamp_contents, OWN_WEIGHTS)),
+        **stamps(files=stamp(stamp_contents, OWN_WEIGHTS)),
         code=code("gather_features.py"),
     script:
         "../scripts/gather_features.py"

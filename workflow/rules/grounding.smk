@@ -55,7 +55,7 @@ rule train_action_networks:
         gpu=1,
     params:
         **settings(network=GROUNDING["network"]),
-        **settings(
+        **stamps(
             files=stamp(
                 stamp_contents, [path for path in [GROUNDING["network"]["weights"]] if path]
             )

@@ -201,7 +201,7 @@ rule refine_captioner:
         runtime=per_attempt(60),
         gpu=1,
     params:
-        **settings(files=stamp(stamp_contents, [CORRECTIONS])),
+        **settings(corrections=stamp(stamp_contents, [CORRECTIONS])),
         **settings(decoding=DECODING),
         **settings_by("plan", refinement_plan, PLAN_KEYS),
         code=code("refine_captioner.py"),

@@ -98,7 +98,7 @@ rule crop_images:
         runtime=per_attempt(60),
     params:
         **settings(crop=SUMMARIES["crop"]),
-        **settings(images=corpus_stamp("summaries")),
+        **stamps(images=corpus_stamp("summaries")),
         code=code("crop_images.py"),
     script:
         "../scripts/crop_images.py"
@@ -127,7 +127,7 @@ rule train_classifier:
     params:
         **settings(network=SUMMARIES["network"]),
         **settings(model=SUMMARIES["model"]),
-        **settings(
+        **stamps(
             files=stamp(
                 stamp_contents, [path for path in [SUMMARIES["network"]["weights"]] if path]
             )
@@ -157,8 +157,8 @@ rule read_activations:
         gpu=1,
     params:
         **settings(model=SUMMARIES["model"]),
-        **settings(files=MODEL_STAMP),
-        **settings(classes=class_names_stamp(SUMMARIES["model"])),
+        **stamps(files=MODEL_STAMP),
+        **stamps(classes=class_names_stamp(SUMMARIES["model"])),
         code=code("read_activations.py"),
     script:
         "../scripts/read_activations.py"
@@ -275,7 +275,7 @@ rule score_summaries:
         runtime=per_attempt(120),
     params:
         **settings(model=SUMMARIES["model"]),
-        **settings(files=MODEL_STAMP),
+        **stamps(files=MODEL_STAMP),
         **settings(top=SUMMARIES["top"]),
         **section("evaluation"),
         code=code("score_summaries.py"),
@@ -336,7 +336,7 @@ rule draw_summaries:
         runtime=per_attempt(60),
     params:
         **settings(model=SUMMARIES["model"]),
-        **settings(files=MODEL_STAMP),
+        **stamps(files=MODEL_STAMP),
         **section("evaluation"),
         code=code("draw_summaries.py"),
     script:
@@ -378,7 +378,7 @@ rule score_faithfulness:
         runtime=per_attempt(60),
     params:
         **settings(model=SUMMARIES["model"]),
-        **settings(files=MODEL_STAMP),
+        **stamps(files=MODEL_STAMP),
         **settings(aviary=SUMMARIES["aviary"]),
         **section("evaluation"),
         code=code("score_faithfulness.py"),

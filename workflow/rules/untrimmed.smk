@@ -35,7 +35,7 @@ rule encode_untrimmed:
     params:
         **settings(rate=GROUNDING["untrimmed"]["rate"]),
         **settings(fit=GROUNDING["frames"]["fit"]),
-        **settings(videos=corpus_stamp("untrimmed")),
+        **stamps(videos=corpus_stamp("untrimmed")),
         code=code("encode_untrimmed.py"),
     script:
         "../scripts/encode_untrimmed.py"

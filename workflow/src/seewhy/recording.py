@@ -31,8 +31,8 @@ from seewhy.readable import make_again
 from seewhy.sealing import SealedFile
 
 METADATA = Path(".snakemake", "metadata")
-# Params that are stamps of files which no stage of dvc.yaml names: weights, concept sets, modules.
-_UNWATCHED = ("files", "sets")
+# Params that are stamps of files which no stage of dvc.yaml names (`stamps` of common.smk).
+_STAMP = re.compile(r"'stamp\.(\w+) = ")
 
 
 def check_run(target: str = "all") -> int:
@@ -104,13 +104,12 @@ def touch_restored() -> None:
     """
     for block in re.split(r"\n(?=(?:local)?rule )", _call("snakemake", "-n", "all")):
         changed = re.search(r"Params have changed since last execution: (.*)", block)
-        names = re.findall(r"'(\w+) = ", changed[1]) if changed else []
-        if set(names) & set(_UNWATCHED):
+        if names := sorted(set(_STAMP.findall(changed[1]))) if changed else []:
             output = re.search(r"\n    output: ([^,\n]*)", block)
             raise InputError(
-                f"{output[1] if output else 'an output'}: made from other weights, concept sets or "
-                "modules of yours than are there now, which dvc does not watch; run `snakemake "
-                "all`, then `make record`"
+                f"{output[1] if output else 'an output'}: made from other {' and '.join(names)} of "
+                "yours than are there now, which dvc does not watch; run `snakemake all`, then "
+                "`make record`"
             )
     _run("snakemake", "all", "--touch")
 

@@ -2,10 +2,13 @@
 
 The floor is the bare forward pass over the same batches, converted and in memory before the clock
 starts. Both are run in turns in one process, and their outputs must agree.
+
+`bench_precision` is about the pass itself: what `features.precision: native` chooses between.
 """
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
 import time
@@ -17,6 +20,8 @@ import numpy as np
 import torch
 
 from seewhy.backbones import load_backbone
+from seewhy.bench.timing import compare
+from seewhy.device import has_bfloat16
 from seewhy.features import extract_features
 from seewhy.video.resumable import create_rows
 
@@ -97,4 +102,34 @@ def bench_features(
         "extract_seconds": statistics.median(extract),
         "bare_seconds": statistics.median(bare),
         "milliseconds_a_frame": 1000 * statistics.median(extract) / frames_done,
+    }
+
+
+def bench_precision(
+    backbone: str = "slim_inception", *, frames: int = 112, repeats: int = 5
+) -> dict[str, Any]:
+    """Time one pass in bfloat16 against the same in float32, weights random.
+
+    Args:
+        backbone: ``slim_inception`` or ``googlenet``.
+        frames: of a pass, of the size that the network wants.
+        repeats: turns.
+
+    Returns:
+        What `seewhy.bench.timing.compare` gives, bfloat16 being ours, with ``backbone``,
+        ``precision``, ``frames``, ``threads`` and ``native`` (the device multiplies bfloat16).
+    """
+    networks = [load_backbone(backbone, "random", precision=p) for p in ("bfloat16", "float32")]
+    size = networks[0].input_size
+    pixels = np.random.default_rng(0).integers(0, 256, (frames, size, size, 3), np.uint8)
+    ours, floor = (
+        functools.partial(network.features, network.preprocess(pixels)) for network in networks
+    )
+    return {
+        "backbone": backbone,
+        "precision": "bfloat16 against float32",
+        "frames": frames,
+        "threads": torch.get_num_threads(),
+        "native": has_bfloat16(networks[0].device),
+        **compare(ours, floor, repeats=repeats),
     }
