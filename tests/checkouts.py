@@ -91,11 +91,19 @@ def call(folder, *command, check=True, environment=ENVIRONMENT):
 
 def snakemake(folder, *arguments, check=True, preloaded=True):
     """Run Snakemake and give what it says; its jobs are forks where they are `preloaded`."""
-    environment = ENVIRONMENT
-    if preloaded:
-        environment = ENVIRONMENT | {"PATH": f"{programs()}{os.pathsep}{ENVIRONMENT['PATH']}"}
+    environment = _preloaded() if preloaded else ENVIRONMENT
     command = ["snakemake", "--cores", "2", *arguments]
     return call(folder, *command, check=check, environment=environment)
+
+
+def recording(folder, what):
+    """What `make record` asks first (``check``), and what `make pull` runs (``pull``)."""
+    environment = _preloaded() | {"PYTHONPATH": str(folder / "workflow/src")}
+    return call(folder, sys.executable, "-m", "seewhy.recording", what, environment=environment)
+
+
+def _preloaded():
+    return ENVIRONMENT | {"PATH": f"{programs()}{os.pathsep}{ENVIRONMENT['PATH']}"}
 
 
 def ran(output):

@@ -2,6 +2,8 @@
 
 import json
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from snakemake.settings.types import ConfigSettings
 from seewhy.errors import InputError
 from seewhy.yaml_files import DEEPEST, MOST, plain_value, read_settings, read_yaml
 
+ROOT = Path(__file__).parents[2]
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
     for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -69,6 +72,13 @@ def test_snakemake_runs_nothing_in_what_configfile_names(written, tmp_path):
     snakemake_logger_plugin_seewhy.load_configfile(plain)
     assert not [name for name in sys.modules if name.partition(".")[0] == "seewhy"]
     sys.modules.update(before)
+
+
+def test_an_install_brings_the_plugin_too():
+    """A wheel, as the editable install of `make`."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    packages = {path.parent for path in (ROOT / "workflow/src").glob("*/__init__.py")}
+    assert {ROOT / path for path in build["targets"]["wheel"]["packages"]} == packages
 
 
 @pytest.mark.parametrize(

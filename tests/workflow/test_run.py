@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from checkouts import DEFAULT, ENVIRONMENT, call, make_checkout, ran, snakemake, write_params
+from checkouts import (
+    DEFAULT,
+    ENVIRONMENT,
+    call,
+    make_checkout,
+    ran,
+    recording,
+    snakemake,
+    write_params,
+)
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +271,7 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     assert "Nothing to be done" in snakemake(origin, "-n", "all")
     call(origin, "git", "init", "-q", "-b", "main")
     call(origin, "dvc", "remote", "add", "-d", "store", str(remote))
+    recording(origin, "check")  # and the next line: `make record`
     call(origin, "dvc", "commit", "-f")
     call(origin, "git", "add", "-A")
     call(origin, "git", "commit", "-q", "-m", "run")
@@ -271,9 +281,8 @@ def test_dvc_records_a_direct_run_and_a_clone_gets_it_back(finished, tmp_path):
     call(origin, "dvc", "push")
 
     call(tmp_path, "git", "clone", "-q", str(origin), str(clone))
-    call(clone, "dvc", "pull")
+    recording(clone, "pull")
     assert "up to date" in call(clone, "dvc", "status")
-    snakemake(clone, "all", "--touch", "--forceall")
     assert "Nothing to be done" in snakemake(clone, "-n", "all")
 
     # A section with little behind it; what an edit of any does again is asked in test_dags.py.

@@ -1,4 +1,4 @@
-"""Topics mined from the human descriptions, and Table 1.
+"""Topics mined from the descriptions, and Table 1.
 
 REQUIRED INPUTS: data/captioning/splits/<split>/clips.csv and captions.csv; no video.
 

@@ -1,4 +1,4 @@
-"""Topics in human descriptions (captioning paper, section 2.3).
+"""Topics in descriptions of clips (captioning paper, section 2.3: human ones).
 
 All descriptions of a clip together are one document, and latent Dirichlet allocation on the
 documents of the train split gives N_t topics (`seewhy.text.engines`). Which of them a clip has, its
