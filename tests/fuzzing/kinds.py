@@ -1,8 +1,11 @@
 """Every kind of file that a user brings: a valid tiny input, its use, and what must hold then."""
 
+import contextlib
 import csv
+import functools
 import io
 import json
+import os
 import pickle
 import re
 from collections.abc import Callable
@@ -14,6 +17,7 @@ import numpy as np
 import pandas as pd
 import safetensors.torch
 import torch
+from layouts import write_video
 from PIL import Image
 
 from seewhy.backbones import load_backbone
@@ -26,14 +30,20 @@ from seewhy.captioning.data import FeatureFile
 from seewhy.captioning.model import Captioner, CaptionerShape
 from seewhy.captioning.predictions import read_predictions
 from seewhy.corpora.canonical import read_table, schema, table_parts
+from seewhy.corpora.folder import read as read_folder
 from seewhy.corpora.importing import import_corpus
+from seewhy.corpora.prospects import check_corrections as check_corrected
+from seewhy.corpora.prospects import lacking, look_ahead, remarks_on
+from seewhy.corpora.sources import VIDEO_EXTENSIONS, source_files
 from seewhy.corpora.truth import KINDS as MASKS
 from seewhy.corpora.truth import Truth, TruthWriter, open_truth
 from seewhy.corpora.ucf101 import ACTIONS, TUBE_ACTIONS
 from seewhy.dissection.concepts import ConceptSet, ConceptWriter
+from seewhy.dissection.given import check_given
 from seewhy.dissection.network import ResidualNetwork, load_network, save_network
 from seewhy.dissection.regions import build_region_files, read_regions
 from seewhy.dissection.tally import read_tally
+from seewhy.errors import InputError
 from seewhy.grounding.checkpoint import (
     load_action_network,
     load_word_network,
@@ -49,12 +59,25 @@ from seewhy.grounding.networks import (
     vgg_action_network,
 )
 from seewhy.grounding.untrimmed import UntrimmedFile
+from seewhy.pictures import (
+    PictureProblem,
+    check_picture,
+    picture_size,
+    read_animation,
+    read_mask,
+    read_picture,
+)
 from seewhy.scores.captions import score_captions
 from seewhy.setting_references import check_references
-from seewhy.settings import check_settings, load_settings, merge
+from seewhy.settings import check_settings, load_settings, merge, set_by
+from seewhy.stamps import stamp_concepts, stamp_contents, stamp_listed, stamp_names, stamp_rows
+from seewhy.summaries.given import check_summaries
 from seewhy.text.strict import TopicWords
 from seewhy.text.tokens import Vocabulary, tokenise
 from seewhy.text.vectors import read_topic_vectors
+from seewhy.video import VideoProblem, read_clip
+from seewhy.video.decoding import steady_frames
+from seewhy.video.opening import MAX_LOST
 
 ROOT = Path(__file__).parents[2]
 
@@ -302,6 +325,91 @@ def check_canonical(found, folder, output):
     assert (found["instances"]["instance"] > 0).all()
 
 
+# --- pictures and videos --------------------------------------------------------------------------
+
+PICTURES = (
+    "grey16.png",
+    "moving.gif",
+    "palette.png",
+    "plain.png",
+    "scan.tif",
+    "turned.jpg",
+    "w.webp",
+)
+VIDEOS = ("v.avi", "v.gif", "v.mp4", "v.mpg")
+
+
+def build_pictures(folder):
+    random, exif = np.random.default_rng(0), Image.Exif()
+    exif[0x0112] = 6
+    first, *more = [Image.fromarray(random.integers(0, 255, (9, 12, 3), np.uint8)) for _ in "abc"]
+    first.save(folder / "plain.png", exif=exif)
+    first.save(folder / "scan.tif", exif=exif)
+    first.save(folder / "turned.jpg", exif=exif)
+    first.save(folder / "w.webp", exif=exif)
+    first.save(folder / "moving.gif", save_all=True, append_images=more, duration=100)
+    palette = first.quantize(5)
+    palette.save(folder / "palette.png", transparency=1)
+    Image.fromarray(random.integers(0, 999, (9, 12), np.uint16)).save(folder / "grey16.png")
+
+
+def use_pictures(folder, output):
+    found = {}
+    for path in (folder / name for name in PICTURES):
+        image = read_picture(path)
+        try:
+            check_picture(path)
+            size = picture_size(path)
+        except PictureProblem as problem:
+            raise AssertionError(f"it can be read: {problem}") from None
+        moments = [one.image for one in read_animation(path)] if path.suffix == ".gif" else []
+        found[path.name] = image, size, moments
+    labels = read_mask(folder / "grey16.png")
+    return found, labels
+
+
+def check_pictures(found, folder, output):
+    pictures, labels = found
+    for image, size, moments in pictures.values():
+        assert image.shape == (*size[::-1], 3)
+        for one in (image, *moments):  # those of a GIF may reach beyond its first
+            assert one.dtype == np.uint8
+            assert one.shape[2:] == (3,)
+    assert labels.ndim == 2
+    assert 0 <= labels.min() <= labels.max() <= 65535
+
+
+def build_videos(folder):
+    for name in VIDEOS:
+        if name.endswith(".gif"):
+            first, *more = [Image.new("RGB", (32, 32), (50 * n,) * 3) for n in range(4)]
+            first.save(folder / name, save_all=True, append_images=more, duration=40)
+        else:
+            write_video(folder / name)
+
+
+def use_videos(folder, output):
+    found = {}
+    for name in VIDEOS:
+        try:
+            clip = read_clip(folder / name, n=4, size=8)
+            steady = sum(one.image.shape == (8, 8, 3) for one in steady_frames(
+                folder / name, rate=5, size=8))  # fmt: skip
+        except VideoProblem as problem:  # told with the file by `seewhy.frames`
+            raise InputError(f"{folder / name}: {problem}") from None
+        found[name] = clip, steady
+    return found
+
+
+def check_videos(found, folder, output):
+    for clip, steady in found.values():
+        assert clip.frames.dtype == np.uint8
+        assert clip.frames.shape == (min(4, clip.count), 8, 8, 3)
+        assert min(clip.count, steady, *clip.shape) > 0
+        assert clip.lost <= MAX_LOST * (clip.count + clip.lost)
+        assert bool(clip.lost) == bool(clip.remark)
+
+
 # --- annotations and concept sets -----------------------------------------------------------------
 
 
@@ -544,9 +652,13 @@ def check_truth(found, folder, output):
     for boxes, points, masks in found.values():
         finite(boxes["box"][:, 2:], 0)
         finite(boxes["box"])
-        assert (boxes["frame"] >= 0).all()
         assert all(isinstance(name, str) for name in points["name"])
         finite(points["point"][points["visible"]])
+        frames = [len(values) for values, _ in masks.values()]
+        for rows in (boxes, points):
+            assert (rows["frame"] >= 0).all()
+            assert (rows["frame"] < min(frames, default=np.inf)).all()
+            assert (rows["instance"] >= 0).all()
         for values, names in masks.values():
             assert values.min(initial=0) >= 0
             assert values.max(initial=0) < len(names)
@@ -666,6 +778,89 @@ def check_params(found, folder, output):
     json.dumps(found, allow_nan=False)
 
 
+NOUNS = ("dog", "cat", "horse", "bird", "ball", "car", "table", "woman", "onion", "guitar", "pan")
+
+
+def build_plan(folder):
+    """A person's own settings, over those of params.yaml, and all that they name."""
+    rows = ""
+    for split, count in {"train": 12, "val": 4, "test": 4}.items():
+        for n in range(count):
+            said = " ".join(NOUNS[(n + k) % len(NOUNS)] for k in range(5))
+            rows += f"{split}{n}.mp4,a {said},{split}\n"
+            write(folder, {f"own/{split}{n}.mp4": b"x"})
+    build_annotations(folder / "said")
+    build_concepts(folder)
+    write(folder, {
+        "own/captions.csv": f"video,caption,split\n{rows}",
+        "said/images/a.jpg": b"x",
+        "classes.txt": "clapping\npraying\n",
+        "corrections.yaml": "- clip: test0.mp4\n  topics: [dog, pan]\n",
+        "mine.yaml": "corpus:\n  name: folder\n  source: own\n"
+        "refinement:\n  corrections: corrections.yaml\n"
+        "dissection:\n  annotations: said\n  sets: {broden: set}\n"
+        "  model: {classes: classes.txt}\n"
+        "summaries:\n  model: {classes: classes.txt}\n",
+    })  # fmt: skip
+
+
+@functools.cache
+def _default_settings():
+    return load_settings(ROOT / "params.yaml")
+
+
+def use_plan(folder, output):
+    """What workflow/rules/common.smk and its stamps do at every start."""
+    with contextlib.chdir(folder):
+        mine = load_settings("params.yaml", further=[folder / "mine.yaml"])
+        sources = [*_default_settings(), *mine]
+        settings = merge(sources)
+        check_settings(settings, SCHEMA, sources=sources)
+        check_references(settings, sources=sources)
+        check_given(settings["dissection"], sources=sources)
+        check_summaries(settings["summaries"], sources=sources)
+        source = settings["corpus"]["source"]
+        made = source if source == "data/puppets/trimmed" else None
+        where = set_by(["corpus", "source"], sources)
+        files = source_files(**settings["corpus"], made=made, where=where)
+        known = look_ahead(settings)
+        lacking(settings, known)
+        corrections = settings["refinement"]["corrections"]
+        if os.path.isfile(corrections):
+            check_corrected(read_corrections(corrections), corrections, settings, known)
+        remarks_on(known, settings)
+        stamps = [
+            stamp_contents([*files, corrections, "classes.txt", "mine.yaml"], cache=None),
+            stamp_names(source, VIDEO_EXTENSIONS),
+            stamp_listed("said/sizes.csv", "said/images", "image"),
+            stamp_concepts("set"),
+            *(stamp_rows(file, "train", ["train", "val", "test"]) for file in files[:1]),
+        ]
+    return settings, known, stamps
+
+
+def check_plan(found, folder, output):
+    *_, stamps = found
+    assert all(re.fullmatch(r"(\d+ (files|rows), \w{4,16}(; )?)+", stamp) for stamp in stamps)
+
+
+def check_plan_of_folder(found, folder, output):
+    """What will be imported was looked at."""
+    check_plan(found, folder, output)
+    settings, known, _ = found
+    with contextlib.chdir(folder):
+        try:
+            tables, _ = read_folder(Path(settings["corpus"]["source"]), **settings["folder"])
+        except InputError:
+            return
+    assert known.own is not None, "a table that is imported was passed over"
+    clips = tables["clips"].set_index("clip")
+    assert known.own.split == clips["split"].to_dict()
+    assert known.own.video == clips["video"].to_dict()
+    captions = tables["captions"].groupby("clip")["text"].agg(list)
+    assert known.own.captions == captions.to_dict()
+
+
 KINDS = {
     "folder": Kind(
         build_folder, importer("folder", shares={"train": 0.6, "val": 0.2, "test": 0.2}, seed=0),
@@ -679,6 +874,8 @@ KINDS = {
     "images": Kind(
         build_images, importer("images"), check_corpus, weight=5, only=r".*\.csv"
     ),
+    "pictures": Kind(build_pictures, use_pictures, check_pictures, weight=5),
+    "videos": Kind(build_videos, use_videos, check_videos, weight=4),
     "msvd": Kind(build_msvd, importer("msvd"), check_corpus),
     "msrvtt": Kind(build_msrvtt, importer("msrvtt"), check_corpus, weight=4),
     "ucf11": Kind(build_ucf11, importer("ucf11", split="group", seed=0), check_corpus),
@@ -736,6 +933,13 @@ KINDS = {
         check_network, weight=2,
     ),
     "settings": Kind(build_params, use_params, check_params, weight=4),
+    "plan": Kind(
+        build_plan, use_plan, check_plan, weight=4,
+        only=r"(mine|corrections)\.yaml|classes\.txt|(\w+)\.csv",
+    ),
+    "plan of a folder": Kind(
+        build_plan, use_plan, check_plan_of_folder, weight=3, only=r"captions\.csv"
+    ),
     "class names": Kind(build_class_names, use_class_names, check_class_names, weight=2),
     "backbone": Kind(build_backbone, use_backbone, check_network),
     "weights": Kind(build_weights, use_weights, check_networks, weight=4),

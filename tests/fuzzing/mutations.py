@@ -9,6 +9,8 @@ import json
 import os
 import pickle
 import re
+import struct
+import zlib
 
 import h5py
 import numpy as np
@@ -634,7 +636,93 @@ def array_pickle(content, chance):
 
 PICKLE = (array_pickle,) * 4
 
+# --- pictures and videos --------------------------------------------------------------------------
+
+_BOXES = re.compile(
+    rb"moov|mvhd|trak|tkhd|edts|elst|mdhd|stbl|stsd|stts|stsc|stsz|stco|mdat|mp4v|esds"
+    rb"|RIFF|LIST|avih|strh|strf|strl|movi|idx1|00dc|VP8[ LX]|EXIF|ANIM|ANMF"
+    rb"|IHDR|PLTE|tRNS|IDAT|eXIf|acTL|fcTL|fdAT|IEND"
+)
+_LENGTHS = (0, 1, 7, 255, 0x7FFF, 0xFFFF, 0xFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+
+
+def length(content, chance):
+    """Another number before or behind the name of a box or chunk: its length, or a field."""
+    places = [found.start() for found in _BOXES.finditer(content)]
+    if not places:
+        return None
+    place = places[int(chance.integers(len(places)))]
+    first = int(place + (-4, 4, 8, 12)[chance.integers(4)])
+    return _numbered(content, first, 4, chance)
+
+
+def number(content, chance):
+    """Another number of two or four bytes in the first part of a file, where headers are."""
+    width = (2, 4)[chance.integers(2)]
+    return _numbered(content, int(chance.integers(max(1, min(len(content), 120)))), width, chance)
+
+
+def _numbered(content, first, width, chance):
+    if not 0 <= first <= len(content) - width:
+        return None
+    order = ("big", "little")[chance.integers(2)]
+    old = int.from_bytes(content[first : first + width], order)
+    values = (*_LENGTHS, old + 1, old - 1, old * 2, old // 2)
+    new = int(values[chance.integers(len(values))]) % (1 << 8 * width)
+    return content[:first] + new.to_bytes(width, order) + content[first + width :]
+
+
+def png_chunk(content, chance):
+    """Another byte or number in a chunk of a PNG, or it twice, or gone; its sum is right."""
+    place, chunks = 8, []
+    while content.startswith(b"\x89PNG") and place + 12 <= len(content):
+        (size,) = struct.unpack_from(">I", content, place)
+        chunks.append([content[place + 4 : place + 8], content[place + 8 : place + 8 + size]])
+        place += 12 + size
+    if not chunks:
+        return None
+    which = int(chance.integers(len(chunks)))
+    name, data = chunks[which]
+    kind = chance.integers(5)
+    if kind == 0:
+        del chunks[which]
+    elif kind == 1:
+        chunks.insert(int(chance.integers(len(chunks) + 1)), chunks[which])
+    else:
+        ways = (
+            (flip, zeros, cut)
+            if kind < 4
+            else (lambda data, chance: _numbered(data, 0, 4, chance),)
+        )
+        chunks[which] = [name, ways[int(chance.integers(len(ways)))](data, chance) or b""]
+    whole = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    return content[:8] + b"".join(whole)
+
+
+def segment(content, chance):
+    """Another length of a segment of a JPEG, or a byte of its EXIF."""
+    places = [found.start() for found in re.finditer(rb"\xff[\xc0-\xfe]", content)]
+    if not content.startswith(b"\xff\xd8") or not places:
+        return None
+    if (exif := content.find(b"Exif\0\0")) > 0 and chance.integers(2):
+        return _numbered(content, exif + 6 + int(chance.integers(24)), 2, chance)
+    return _numbered(content, places[int(chance.integers(len(places)))] + 2, 2, chance)
+
+
+VIDEO = (length, length, length, number)
+
 OF_FORMAT = {
+    ".mp4": VIDEO,
+    ".avi": VIDEO,
+    ".mpg": (number,),
+    ".gif": (number,),
+    ".tif": (number,),
+    ".webp": (length, number),
+    ".png": (length, png_chunk, png_chunk, png_chunk),
+    ".jpg": (segment, segment, number),
     ".csv": (*LINES, *CELLS, *CELLS),
     ".txt": LINES,
     "": LINES,

@@ -479,6 +479,22 @@ def doubled(table):
             "boxes: column action, line 2: the value 'sit' is of a pair without votes",
         ),
         (
+            lambda: build_regions(TWO, changed(GOOD[::-1], "region", 10**9), SIZES),
+            "votes: column region, line 2: the value '1000000000' is not among the crops",
+        ),
+        (
+            lambda: check_votes(changed(SEEN, "region", 10**9 + 1)),
+            "'1000000001' is not a whole number from 1 to a billion",
+        ),
+        (
+            lambda: build_regions(changed(TWO, "round", 10**9), GOOD, SIZES),
+            "boxes: image 'a.jpg', action 'run' has no row of round 1; show it again",
+        ),
+        (
+            lambda: build_regions(TWO, GOOD, SIZES.assign(width=10**9, height=10**9)),
+            "sizes: image a.jpg of 1000000000 x 1000000000 pixels: .* correct its size",
+        ),
+        (
             lambda: build_regions(TWO, GOOD, SIZES, rounds=3),
             "boxes: image 'a.jpg', action 'run' has no row of round 3; show it again",
         ),

@@ -11,7 +11,7 @@ from PIL import Image
 from seewhy.corpora.canonical import read_table
 from seewhy.corpora.importing import import_corpus
 from seewhy.corpora.sources import source_files
-from seewhy.corpora.truth import open_truth
+from seewhy.corpora.truth import Truth, open_truth
 from seewhy.errors import InputError
 
 PARTS = (
@@ -162,6 +162,42 @@ def test_a_broken_list_is_named(source, tmp_path, file, text, message):
         imported(source, tmp_path / "a")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "a").exists()
+
+
+LISTS = (
+    "images.txt",
+    "classes.txt",
+    "bounding_boxes.txt",
+    "parts/parts.txt",
+    "parts/part_locs.txt",
+)
+
+
+@pytest.mark.parametrize("file", LISTS)
+def test_a_mark_of_utf_8_is_passed_over_and_other_encodings_are_told(source, tmp_path, file):
+    before = imported(source, tmp_path / "before")
+    path = source / "CUB_200_2011" / file
+    text = path.read_text()
+    path.write_text(text, encoding="utf-8-sig")
+    after = imported(source, tmp_path / "after")
+    assert all(before[name].equals(table) for name, table in after.items())
+    with open_truth(tmp_path / "before") as one, open_truth(tmp_path / "after") as other:
+        for clip in one.clips:
+            for read in (Truth.boxes, Truth.key_points):
+                for values, same in zip(
+                    *(read(t, clip).values() for t in (one, other)), strict=True
+                ):
+                    np.testing.assert_array_equal(values, same)
+    for encoding, said in (
+        ("utf-16", r"is in UTF-16; save it as UTF-8 .*iconv -f UTF-16 -t UTF-8"),
+        ("utf-16-le", r"is in UTF-16 without a mark, or no text; save it as UTF-8"),
+        ("utf-16-be", r"is in UTF-16 without a mark, or no text; save it as UTF-8"),
+    ):
+        path.write_text(text, encoding=encoding)
+        with pytest.raises(InputError, match=rf"{path.name}: {said}") as error:
+            imported(source, tmp_path / "refused")
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "refused").exists()
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,21 @@ def test_where_a_set_is_given_nothing_is_made_of_puppets(given, folders, titles,
     assert read in sets_read(settings)
 
 
+def test_the_line_names_the_file_that_sets_it(tmp_path):
+    changed = {"summaries": {"model": {"classes": "no.txt"}}, "dissection": {"annotations": "no"}}
+    sources = [("params.yaml", PARAMS), ("mine.yaml", changed)]
+    with pytest.raises(
+        InputError, match=r"^mine\.yaml: summaries\.model\.classes: no file no\.txt;"
+    ):
+        check_summaries(summaries({"classes": "no.txt"}), sources=sources)
+    with pytest.raises(
+        InputError, match=r"^mine\.yaml: dissection\.annotations: no no/boxes\.csv;"
+    ):
+        check_given(dissection(annotations="no"), sources=sources)
+    with pytest.raises(InputError, match=r"^params\.yaml: dissection\.sets\.broden: no no/index"):
+        check_given(dissection(broden="no"))
+
+
 def test_regions_are_given_once(tmp_path):
     broden(tmp_path / "set", images=3)
     annotations(tmp_path / "said", images=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 
 import numpy as np
@@ -13,6 +14,7 @@ from seewhy.pictures import (
     PictureProblem,
     check_picture,
     is_picture,
+    picture_size,
     read_animation,
     read_mask,
     read_picture,
@@ -58,6 +60,31 @@ def test_pictures_stand_upright(tmp_path, orientation, suffix):
         assert image.shape == (24, 16, 3)
         assert abs(image.astype(int) - quarters()).max() <= 3
     assert read_clip(path, n=1, size=8).shape == (24, 16)
+    assert picture_size(path) == (16, 24)
+
+
+def test_the_size_is_read_from_the_header(tmp_path):
+    noise(tmp_path / "p.png")
+    content = (tmp_path / "p.png").read_bytes()
+    (tmp_path / "p.png").write_bytes(content[:200])
+    assert picture_size(tmp_path / "p.png") == (60, 60)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    noise(tmp_path / "wide.png", size=(20, 60), exif=exif)
+    content = (tmp_path / "wide.png").read_bytes()
+    begin = content.index(b"eXIf") - 4
+    (length,) = struct.unpack_from(">I", content, begin)
+    chunk = content[begin : begin + length + 12]
+    late = content.replace(chunk, b"")  # behind the pixels, where it may stand too
+    (tmp_path / "late.png").write_bytes(late[:-12] + chunk + late[-12:])
+    for name in ("wide.png", "late.png"):
+        assert picture_size(tmp_path / name) == (20, 60)
+        assert read_picture(tmp_path / name).shape == (60, 20, 3)
+    for name, message in (("none.png", "missing"), ("page.jpg", "unreadable")):
+        if message == "unreadable":
+            (tmp_path / name).write_text("a note")
+        with pytest.raises(PictureProblem, match=f"{name}: {message}"):
+            picture_size(tmp_path / name)
 
 
 def test_depths_and_kinds_become_rgb_of_eight_bits(tmp_path):
@@ -113,10 +140,9 @@ def test_animations_have_frames_with_times(tmp_path, suffix):
         read_clip(path, n=9, size=8, start=3)
 
 
-def noise(path, **how):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)).save(
-        path, **how
-    )
+def noise(path, size=(60, 60), **how):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(path, **how)
 
 
 def halve(path):

@@ -1,7 +1,10 @@
 """What the plan knows of a person's own corpus before any work starts."""
 
 import copy
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +113,39 @@ def test_the_plan_reads_the_clips_as_they_are_imported(columns, tmp_path):
     assert found.video == clips["video"].to_dict()
     captions = read_table(tmp_path / "corpus", "captions").groupby("clip")["text"].agg(list)
     assert found.captions == captions.to_dict()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "video, caption ,split\na.mp4,x y,train\nb.mp4,,val\nc.mp4,z,test\n",
+        "\ufeff split ,video,caption\ntrain,a.mp4,x y\nval,b.mp4,\ntest,c.mp4,z\n",
+        "\n,,\nvideo,caption,split\na.mp4,x y,train\n,,\nb.mp4,,val\n   \nc.mp4,z,test\n",
+    ],
+)
+def test_what_the_importer_reads_is_looked_at(text, tmp_path):
+    """Blanks around names of columns, and blank lines, keep nothing from being told in time."""
+    own(tmp_path, ["a.mp4", "b.mp4", "c.mp4"])
+    write(tmp_path / "captions.csv", text)
+    for read in (
+        lambda: import_corpus("folder", tmp_path, tmp_path / "corpus", **SHARES),
+        lambda: look_ahead(settings(tmp_path)),
+    ):
+        with pytest.raises(InputError, match=r"b\.mp4 is in split val but has no caption"):
+            read()
+
+
+def test_a_pipe_in_place_of_captions_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "captions.csv")
+    assert read_own(tmp_path, **SHARES) is None
+
+
+def test_the_plan_needs_no_package_to_look_ahead():
+    asked = (
+        "import sys, seewhy.corpora.prospects, seewhy.dissection.given, seewhy.summaries.given\n"
+        "print([one for one in ('numpy', 'pandas', 'torch', 'PIL', 'h5py') if one in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", asked], text=True).strip() == "[]"
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,7 @@ def test_a_broken_image_is_left_out_and_logged(own, tmp_path, caplog):
         ("more/c.jpg,owl,test", "more/c.jpg,owl,val", r"no image is in split test"),
         ("b.png,wren", "a.png,wren", r"images\.csv: line 3: a\.png is listed twice"),
         ("more/c.jpg", "c.jpg", r"captions\.csv: line 4: more/c\.jpg is not in images\.csv"),
+        ("10,20,40,20", "10,20,1e30,20", r"images\.csv: line 2: the box is not four numbers"),
         ("10,20,40,20", "10,20,-4,20", r"images\.csv: line 2: the box is not four numbers"),
         ("10,20,40,20", "10,,40,20", r"images\.csv: line 2: the box is not four numbers"),
     ],

@@ -101,6 +101,52 @@ def test_a_reference_is_the_same_bytes_each_time(tmp_path):
         Truth(tmp_path / "a.h5")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("boxes/box", np.nan, "has a box that is not four finite numbers with an area"),
+        ("boxes/box", np.inf, "has a box that is not four finite numbers with an area"),
+        ("boxes/box", -3, "has a box that is not four finite numbers with an area"),
+        ("boxes/box", 1e30, "has a box that is not four finite numbers with an area"),
+        ("boxes/frame", -1, "has a box in a frame that is not from 0 to 1"),
+        ("boxes/frame", 2, "has a box in a frame that is not from 0 to 1"),
+        ("boxes/instance", -1, "has a box of an instance that is not from 0 to 1000000"),
+        ("boxes/instance", 10**9, "has a box of an instance that is not from 0 to 1000000"),
+        ("key_points/point", np.nan, "has a key point without a name, or a visible one without a"),
+        ("key_points/point", 1e30, "has a key point without a name, or a visible one without a"),
+        ("key_points/name", 7, "has a key point without a name, or a visible one without a place"),
+        ("key_points/name", -1, "has a key point without a name, or a visible one without a place"),
+        ("key_points/frame", -1, "has a key point in a frame that is not from 0 to 1"),
+        ("key_points/frame", 10**9, "has a key point in a frame that is not from 0 to 1"),
+        ("key_points/instance", -1, "has a key point of an instance that is not from 0 to 1000000"),
+        ("elements/instance", -1, "has an instance that is not from 0 to 1000000"),
+        ("elements/instance", 10**9, "has an instance that is not from 0 to 1000000"),
+        ("masks/code", 200, "shows the element 200 of 2"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_told(name, value, message, tmp_path):
+    element = {"class": "man", "part": "", "colour": "", "texture": ""}
+    points = {"frame": [0], "instance": [1], "point": [[2, 2]], "visible": [True], "name": ["head"]}
+    with TruthWriter(tmp_path / "truth.h5") as writer:
+        writer.append(
+            "a",
+            boxes=rows((0, 1, 1, 2, 3, 4), (1, 1, 1, 2, 3, 4)),
+            code=np.ones((2, 6, 8), np.uint8),
+            elements=[{"instance": k, "rgb": np.zeros((2, 3), np.uint8)} | element for k in (0, 1)],
+            key_points=points,
+        )
+
+    def read():
+        with open_truth(tmp_path) as truth:
+            truth.boxes("a"), truth.key_points("a"), truth.masks("a", "part")
+
+    read()
+    with h5py.File(tmp_path / "truth.h5", "r+") as file:
+        file[name][(-1,) * file[name].ndim] = value
+    with pytest.raises(InputError, match=rf"truth\.h5: the clip a {message}.*; make it again"):
+        read()
+
+
 def test_a_damaged_truth_is_named(tmp_path):
     (tmp_path / "truth.h5").write_bytes(b"\x89HDF")
     with pytest.raises(InputError, match=r"truth\.h5: not a whole HDF5 file"):

@@ -183,6 +183,8 @@ def test_a_cut_pickle_is_named(source, tmp_path, keep):
         ({"ef": 30}, r"tube 1 goes from frame 2 to 30 of 9"),
         ({"label": 3}, r"tube 1 has the label 3"),
         ({"boxes": [[1, 2, 3, 4]]}, r"tube 1 has not one box for each"),
+        ({"boxes": np.full((4, 4), 1e30)}, r"tube 1 has a box that is not x and y from 0 and"),
+        ({"boxes": np.full((4, 4), np.nan)}, r"tube 1 has a box that is not x and y from 0 and"),
         ({"boxes": np.full((4, 4), "x")}, r"tube 1 has boxes that are no numbers"),
         ({"sf": "x"}, r"is not numf and annotations of sf, ef, label and boxes"),
     ],

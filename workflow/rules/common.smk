@@ -45,7 +45,7 @@ from seewhy.kept import KEPT
 from seewhy.processes import end_with_parent
 from seewhy.processors import job_prefix, usable_processors
 from seewhy.setting_references import check_references
-from seewhy.settings import check_settings, load_settings, merge
+from seewhy.settings import check_settings, load_settings, merge, set_by
 from seewhy.stamps import (
     stamp_concepts,
     stamp_contents,
@@ -125,8 +125,8 @@ try:
     # By default words are learnt and grounded on the clips of actions.
     if config["grounding"]["words"]["corpus"]:
         CORPUS_KEYS["words"] = "grounding.words.corpus"
-    check_given(config["dissection"])
-    check_summaries(config["summaries"])
+    check_given(config["dissection"], sources=settings_sources)
+    check_summaries(config["summaries"], sources=settings_sources)
     CORPORA = {
         purpose: lookup(dpath=key.replace(".", "/"), within=config)
         for purpose, key in CORPUS_KEYS.items()
@@ -135,9 +135,9 @@ try:
     for purpose, corpus in CORPORA.items():
         # Any corpus may be one of the worlds that the workflow makes.
         made = next((world for world in WORLDS.values() if world == corpus["source"]), None)
-        CORPUS_FILES[purpose] = source_files(
-            **corpus, made=made, key=f"{CORPUS_KEYS[purpose]}.source"
-        )
+        key = f"{CORPUS_KEYS[purpose]}.source"
+        where = set_by(key.split("."), settings_sources) or "params.yaml"
+        CORPUS_FILES[purpose] = source_files(**corpus, made=made, key=key, where=where)
         videos = os.path.normpath(os.path.join(corpus["source"], SOURCES[corpus["name"]].videos))
         RENDERED[purpose] = [videos] if made and os.path.dirname(videos) == made else []
     WEIGHTS = TRAINED_BACKBONE

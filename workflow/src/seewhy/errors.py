@@ -20,6 +20,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DENIED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
+_SHOWN = 40  # letters of a wrong value in a message
 _LONGEST, _LONGEST_WORD = 1400, 400  # characters of a message, and of a word (a path, say) in it
 
 
@@ -45,6 +46,11 @@ def require_whole(least: int, **values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise InputError(f"{name} {value!r} must be a whole number, {least} or more")
+
+
+def shown(text: str) -> str:
+    """A wrong value for a message, cut where it is long."""
+    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}… ({len(text)} characters)"
 
 
 def nearest(name: str, known: Iterable[object], *, n: int = 3, cutoff: float = 0.6) -> list[str]:

@@ -13,13 +13,12 @@ import re
 import numpy as np
 import pandas as pd
 
-from seewhy.errors import InputError
+from seewhy.errors import InputError, shown
 
 LARGEST_WHOLE = 2**53
 """Whole numbers above are not exact where they pass through a float."""
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
-_SHOWN = 40  # letters of a wrong value in a message
 
 
 def whole_number(
@@ -85,8 +84,3 @@ def numbers_of(values: pd.Series) -> pd.Series:
     numbers = pd.Series(np.nan, values.index)
     numbers[good] = [float(one) for one in text[good]]
     return numbers.where(np.isfinite(numbers))
-
-
-def shown(text: str) -> str:
-    """A wrong value for a message, cut where it is long."""
-    return repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}… ({len(text)} characters)"

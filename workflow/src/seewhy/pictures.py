@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from seewhy.errors import InputError
 from seewhy.readable import find_trouble
@@ -59,7 +59,17 @@ GROUND = (255, 255, 255)
 
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N")
 _UNBOUNDED = ("I", "F")
-_ORIENTATION = 0x0112
+_ORIENTATION = 0x0112  # of EXIF
+_TURNS = {  # what makes a picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ON_SIDE = [_TURNS[orientation] for orientation in (5, 6, 7, 8)]  # width and height change places
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")
 # Shown for this long where an animation's frame says 0, as viewers do, seconds.
 _SHORTEST = 0.1
@@ -97,6 +107,22 @@ def read_picture(path: str | Path) -> Array:
     """
     with _opened(Path(path)) as picture:
         return _rgb(Path(path), picture)
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of a picture as it is shown, in pixels, by its header alone.
+
+    (All of it is read where a PNG goes on behind its pixels: its orientation may stand there.)
+
+    Raises:
+        PictureProblem: it is missing, or its header cannot be used.
+    """
+    path = Path(path)
+    with _opened(path) as picture:
+        if picture.format == "TIFF":  # Pillow has turned the size already
+            return picture.size
+        early = picture.format == "PNG" and not _goes_on(path)
+        return picture.size[::-1] if _turn(picture, early=early) in _ON_SIDE else picture.size
 
 
 def is_picture(path: str | Path) -> bool:
@@ -266,11 +292,31 @@ def _refused(path: Path, reason: str) -> PictureProblem:
 def _upright(picture: Image.Image) -> Image.Image:
     """The picture loaded, and turned as its EXIF orientation asks."""
     picture.load()
+    turn = _turn(picture)
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _turn(picture: Image.Image, *, early: bool = False) -> Image.Transpose | None:
+    """What makes a picture upright, if it is not; `early`: by what stands before a PNG's pixels."""
     try:
-        turned = picture.getexif().get(_ORIENTATION, 1) != 1
-        return ImageOps.exif_transpose(picture) if turned else picture
+        exif = Image.Image.getexif(picture) if early else picture.getexif()
+        return _TURNS.get(exif.get(_ORIENTATION))
     except Exception:  # damaged EXIF: viewers show the picture as it is stored
-        return picture
+        return None
+
+
+def _goes_on(path: Path) -> bool:
+    """Whether a PNG holds anything behind its pixels but its end."""
+    pixels = False
+    with open(path, "rb") as file:
+        file.seek(len(_PNG))
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if pixels and kind != b"IDAT":
+                return kind != b"IEND"
+            pixels |= kind == b"IDAT"
+            file.seek(length + 4, os.SEEK_CUR)
+    return False
 
 
 def _rgb(path: Path, picture: Image.Image) -> Array:

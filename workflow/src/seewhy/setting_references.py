@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seewhy.errors import InputError, none_such
-from seewhy.settings import Sources, set_by
+from seewhy.settings import Sources, told
 
 PARTS = ("stem", "block1", "block2", "block3", "block4")
 """Parts of the residual network that is trained here; `HEAD` reads the last."""
@@ -57,13 +57,13 @@ def check_references(
         InputError: a setting names what another one does not have; the line has what there is.
     """
 
-    def told(key: str, fault: str) -> str:
-        return f"{set_by(key.split('.'), sources) or where}: {key}: {fault}"
+    def said(key: str, fault: str) -> str:
+        return told(key, fault, sources, where=where)
 
     network = settings["summaries"]["network"]
     if network["base"] and not settings["summaries"]["model"]["name"]:
         raise InputError(
-            told(
+            said(
                 "summaries.model.name",
                 f"null, but summaries.network.base is {network['base']}, which is another "
                 f"network; name {network['base']} in both",
@@ -72,16 +72,16 @@ def check_references(
     for key, named, there in _names(settings):
         for name in named:
             if name not in there:
-                raise InputError(told(key, none_such(name, there)))
+                raise InputError(said(key, none_such(name, there)))
     for key, fault in _faulty_paths(settings):
-        raise InputError(told(key, fault))
+        raise InputError(said(key, fault))
     seeds = settings["captioner"]["seeds"]
     counts = {
         "sweep.seeds": settings["sweep"]["seeds"],
         "refinement.experiment.seeds": settings["refinement"]["experiment"]["seeds"],
     }
     return [
-        told(key, f"{count}, and captioner.seeds has {len(seeds)}: only these are used")
+        said(key, f"{count}, and captioner.seeds has {len(seeds)}: only these are used")
         for key, count in counts.items()
         if count > len(seeds)
     ]

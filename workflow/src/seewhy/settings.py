@@ -177,6 +177,18 @@ def set_by(path: Sequence[Any], sources: Sources) -> str | None:
     return None
 
 
+def told(key: str, fault: str, sources: Sources = (), *, where: str = "params.yaml") -> str:
+    """A line on a setting: the source that sets it, its key (``corpus.source``), what is wrong.
+
+    Args:
+        key: of the setting, with points.
+        fault: what is wrong, and what to do.
+        sources: of the settings.
+        where: what to name in place of a source, where none sets it.
+    """
+    return f"{set_by(key.split('.'), sources) or where}: {key}: {fault}"
+
+
 def _is_whole(_: Any, value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
-from seewhy.corpora.own import clip_name, deal_groups
+from seewhy.corpora.own import NEEDED, OPTIONAL, clip_name, deal_groups
 from seewhy.corpora.sources import SOURCES, VIDEO_EXTENSIONS, unlisted
 from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
@@ -42,13 +42,7 @@ def read(
     """
     path = source / "captions.csv"
     rows = read_csv(path)
-    check_columns(
-        rows,
-        path,
-        ["video", "caption"],
-        ["split", "group"],
-        note=" (the last two are optional)",
-    )
+    check_columns(rows, path, NEEDED, OPTIONAL, note=" (the last two are optional)")
     if rows["video"].isna().any():
         line = line_of(rows, rows["video"].isna().argmax())
         raise InputError(f"{path}: line {line}: no video; name it")

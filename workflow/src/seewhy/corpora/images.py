@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from seewhy.corpora.canonical import SPLITS, check_captions, read_csv
 from seewhy.corpora.sources import IMAGE_EXTENSIONS, SOURCES, unlisted
 from seewhy.csv_files import check_columns, line_of
 from seewhy.errors import InputError
 from seewhy.number_text import numbers_of, shown
+from seewhy.pictures import PictureProblem, picture_size
 
 _SIDES = ["x", "y", "width", "height"]
-_ORIENTATION = 0x0112  # of EXIF: from 5 on, width and height change places
+LARGEST = 1e9  # pixels from the corner of an image; what is farther is a slip
 _COLUMNS = ["image", "label", "split"]
 WHERE = SOURCES["images"].where
 
@@ -131,18 +131,22 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path, remarks: list[str])
     if "x" not in rows:
         return iter(())
     values = np.stack([numbers_of(rows[side]).to_numpy() for side in _SIDES], 1)
-    bad = ~np.isfinite(values).all(1) | (values[:, :2] < 0).any(1) | (values[:, 2:] <= 0).any(1)
+    bad = (values[:, :2] < 0).any(1) | (values[:, 2:] <= 0).any(1) | ~(values <= LARGEST).all(1)
     bad &= ~rows[_SIDES].isna().all(axis=1).to_numpy()
     if bad.any():
         raise InputError(
             f"{path}: line {line_of(rows, bad.argmax())}: the box is not four numbers, x and y "
-            "from 0 and a width and height above 0; mend it, or leave all four empty"
+            "from 0 and a width and height above 0 (pixels, up to a billion); mend it, or leave "
+            "all four empty"
         )
     beyond = []
     for row, box in enumerate(values):
         if np.isfinite(box).all():
-            size = _shown_size(Path(path.parent, rows["image"].iloc[row]))
-            beyond += [row] if size and (box[:2] + box[2:] > np.add(size, 1)).any() else []
+            try:
+                size = picture_size(Path(path.parent, rows["image"].iloc[row]))
+            except PictureProblem:  # what reads the images says it
+                continue
+            beyond += [row] if (box[:2] + box[2:] > np.add(size, 1)).any() else []
     if beyond:
         remarks.append(
             f"{len(beyond)} boxes end outside of their image and are cut at its edge (the first: "
@@ -155,15 +159,3 @@ def _boxes(rows: pd.DataFrame, clips: list[str], path: Path, remarks: list[str])
             if np.isfinite(box).all()
         ]
     )
-
-
-def _shown_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of an image as it is shown; None where it cannot be read, told later."""
-    if not path.is_file():
-        return None
-    try:
-        with Image.open(path) as picture:
-            turned = picture.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
-            return picture.size[::-1] if turned else picture.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None

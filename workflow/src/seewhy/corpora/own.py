@@ -1,14 +1,14 @@
 """A person's own videos as `captions.csv` lists them, for the plan: before any work starts.
 
-The reading here is for counting. It passes over a table that it cannot make sense of: what is wrong
-with that, the importer says (`seewhy.corpora.folder`).
+The reading here is for counting, by the reader and of the columns that the importer takes
+(`seewhy.corpora.folder`). It passes over a table that it cannot make sense of: what is wrong with
+that, the importer says.
 
 Light on purpose: the workflow reads it at every start.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import re
@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seewhy.corpora.dealing import draw
+from seewhy.csv_rows import check_names, read_rows
+from seewhy.errors import InputError
 from seewhy.text.words import tokenise
 
 SPLITS = ("train", "val", "test")
+NEEDED, OPTIONAL = ("video", "caption"), ("split", "group")  # columns of captions.csv
 LARGEST = 20_000_000  # bytes of a table that is looked at; a larger one is of no small corpus
 
 
@@ -79,15 +82,16 @@ def read_own(source: str | Path, *, shares: Mapping[str, float], seed: int) -> O
     try:
         if os.path.getsize(path) > LARGEST:
             return None
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error):
+        parts = list(read_rows(path, rows=LARGEST))
+        check_names(parts[0].names, path, NEEDED, OPTIONAL)
+    except (OSError, InputError):
         return None
+    rows = [dict(zip(part.names, row, strict=True)) for part in parts for row in part.cells]
     captions: dict[str, list[str]] = {}
     group, split, video = {}, {}, {}
     for row in rows:
-        name, text = row.get("video"), row.get("caption")
-        if not name or text is None or None in row:
+        name, text = row["video"], row["caption"]
+        if not name:
             return None
         name = os.path.normpath(name)
         clip = clip_name(name)

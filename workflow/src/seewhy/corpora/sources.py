@@ -216,7 +216,12 @@ SOURCES = {
 
 
 def source_files(
-    name: str, source: str | Path, *, made: str | None = None, key: str = "corpus.source"
+    name: str,
+    source: str | Path,
+    *,
+    made: str | None = None,
+    key: str = "corpus.source",
+    where: str = "params.yaml",
 ) -> list[str]:
     """Files of a data set that the importer reads.
 
@@ -225,6 +230,7 @@ def source_files(
         source: folder of the data set.
         made: a folder that the workflow makes itself, and that need not be there yet.
         key: the setting that names the source, for the message.
+        where: the file that sets it, for the message.
 
     Raises:
         InputError: the folder or a needed file is missing; the line says where to get it.
@@ -233,7 +239,7 @@ def source_files(
     if name in ("puppets", "aviary") and made is not None and folder == Path(made):
         return [str(folder / file) for file in about.needed]
     if not folder.is_dir():
-        raise InputError(f"params.yaml: {key}: no folder {source}; {about.where}")
+        raise InputError(f"{where}: {key}: no folder {source}; {about.where}")
     tree: Tree | None = None
 
     def found(file: str) -> Path | None:
@@ -251,7 +257,7 @@ def source_files(
             (up for up in (folder.parent, folder.parent.parent) if (up / file).exists()), 0
         )
         hint = f"it lies in {above}: name that folder instead" if above else about.where
-        return InputError(f"params.yaml: {key}: no {file}{beside} in {within}; {hint}")
+        return InputError(f"{where}: {key}: no {file}{beside} in {within}; {hint}")
 
     for file in about.needed:
         path = found(file)

@@ -60,6 +60,8 @@ for _group, _columns in _COLUMNS.items():
         _FORM[f"{_group}/{_name}"] = Expect(_KIND[_dtype], (_group, *_shape))
     _FORM[f"{_group}/rows"] = Expect("whole", ("clips+1",), rising=_group)
 _MOST = 1_000_000  # number of an instance
+_LONGEST = 100_000_000  # frames of a clip
+_FARTHEST = 1e10  # pixels
 _ELSEWHERE = "elsewhere"  # attribute of a file that only says where the truth lies
 _FLUSH = 64  # clips whose small rows are written together
 
@@ -277,6 +279,16 @@ class Truth:
     def _complain(self, clip: str, what: str) -> NoReturn:
         raise InputError(f"{self._path}: the clip {clip} {what}; {make_again(self._path)}")
 
+    def _check_numbers(self, clip: str, what: str, rows: Mapping[str, np.ndarray]) -> None:
+        """Refuse frames that the clip does not have, and instances that nothing has."""
+        drawn = self._slice("masks", clip)
+        frames, instances = rows["frame"], rows["instance"]
+        last = (drawn.stop - drawn.start or _LONGEST) - 1
+        if frames.min(initial=0) < 0 or frames.max(initial=0) > last:
+            self._complain(clip, f"has {what} in a frame that is not from 0 to {last}")
+        if instances.min(initial=0) < 0 or instances.max(initial=0) > _MOST:
+            self._complain(clip, f"has {what} of an instance that is not from 0 to {_MOST}")
+
     def elements(self, clip: str) -> dict[str, np.ndarray]:
         """What the codes of a clip stand for: the columns of the group `elements`."""
         where = self._slice("elements", clip)
@@ -328,11 +340,10 @@ class Truth:
         where = self._slice("boxes", clip)
         with explained_damage(self._path):
             rows = {name: self._file[f"boxes/{name}"][where] for name in _COLUMNS["boxes"]}
-        if not (np.isfinite(rows["box"]).all() and (rows["box"][:, 2:] > 0).all()):
+        box = rows["box"]
+        if not ((abs(box) <= _FARTHEST).all() and (box[:, 2:] > 0).all()):
             self._complain(clip, "has a box that is not four finite numbers with an area")
-        numbers = np.concatenate([rows["frame"], rows["instance"]])
-        if numbers.min(initial=0) < 0 or rows["instance"].max(initial=0) > _MOST:
-            self._complain(clip, f"has a box of a frame below 0, or an instance not up to {_MOST}")
+        self._check_numbers(clip, "a box", rows)
         return rows
 
     def key_points(self, clip: str) -> dict[str, np.ndarray]:
@@ -341,8 +352,9 @@ class Truth:
         with explained_damage(self._path):
             rows = {n: self._file[f"key_points/{n}"][where] for n in _COLUMNS["key_points"]}
         known = (rows["name"] >= 0) & (rows["name"] < len(self.point_names))
-        if not known.all() or not np.isfinite(rows["point"][rows["visible"]]).all():
+        if not known.all() or not (abs(rows["point"][rows["visible"]]) <= _FARTHEST).all():
             self._complain(clip, "has a key point without a name, or a visible one without a place")
+        self._check_numbers(clip, "a key point", rows)
         rows["name"] = np.array(self.point_names, object)[rows["name"]]
         return rows
 

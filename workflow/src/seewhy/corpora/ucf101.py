@@ -45,6 +45,7 @@ from seewhy.text_files import read_lines
 
 COUNTS = {1: (9537, 3783), 2: (9586, 3734), 3: (9624, 3696)}  # of each split: train, test
 ACTIONS = 101
+LARGEST = 1e9  # pixels
 # The actions with tubes; a tube's label is the place in this order.
 TUBE_ACTIONS = (
     *("Basketball", "BasketballDunk", "Biking", "CliffDiving", "CricketBowling", "Diving"),
@@ -257,10 +258,10 @@ def _checked(video: Any, action: str, where: str) -> list[dict[str, Any]]:
         if boxes.dtype.kind not in "iuf":
             raise InputError(f"{where}: tube {number} has boxes that are no numbers; {WHERE}")
         sides = boxes.astype(np.float32)
-        if not np.isfinite(sides).all() or (sides < 0).any() or (sides[:, 2:] == 0).any():
+        if not ((sides >= 0) & (sides <= LARGEST)).all() or (sides[:, 2:] == 0).any():
             raise InputError(
                 f"{where}: tube {number} has a box that is not x and y from 0 and a width and "
-                f"height above 0; {WHERE}"
+                f"height above 0, in pixels; {WHERE}"
             )
         if not 0 <= tube["label"] < len(TUBE_ACTIONS) or TUBE_ACTIONS[tube["label"]] != action:
             raise InputError(f"{where}: tube {number} has the label {tube['label']}; {WHERE}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.settings import Sources, told
 
 BRODEN_FROM = "http://netdissect.csail.mit.edu/data/broden1_224.zip"
 _NEEDS = {
@@ -71,43 +72,51 @@ def sets_read(settings: Mapping[str, Any]) -> str:
     return " and ".join(parts)
 
 
-def check_given(settings: Mapping[str, Any]) -> None:
+def check_given(settings: Mapping[str, Any], *, sources: Sources = ()) -> None:
     """Look for the files that ``dissection`` of params.yaml names.
+
+    Args:
+        settings: ``dissection``.
+        sources: of the settings, as for :func:`seewhy.settings.check_settings`.
 
     Raises:
         InputError: one is missing; the message names the key and says what to do.
     """
+
+    def fault(key: str, what: str) -> InputError:
+        return InputError(told(f"dissection.{key}", what, sources))
+
     given = {f"sets.{name}": folder for name, folder in settings["sets"].items()}
     for key, folder in (given | {"annotations": settings["annotations"]}).items():
         if folder is None:
             continue
         missing = [name for name in _NEEDS[key] if not (Path(folder) / name).exists()]
         if missing:
-            raise InputError(f"dissection.{key}: no {Path(folder) / missing[0]}; {_REMEDY[key]}")
+            raise fault(key, f"no {Path(folder) / missing[0]}; {_REMEDY[key]}")
     if settings["sets"]["actions"] and settings["annotations"]:
-        raise InputError(
-            "dissection.annotations: action regions are given as dissection.sets.actions too; set "
-            "one of the two to null"
+        raise fault(
+            "annotations",
+            "action regions are given as dissection.sets.actions too; set one of the two to null",
         )
     model = settings["model"]
     for key in ("weights", "classes"):
         if model.get(key) is not None and not Path(model[key]).is_file():
-            raise InputError(f"dissection.model.{key}: no file {model[key]}")
+            raise fault(f"model.{key}", f"no file {model[key]}; mend its path, or set it to null")
     if model["name"] and ":" not in model["name"] and model["weights"] is None:
-        raise InputError(
-            f"dissection.model.weights: {model['name']} needs a file of weights; torchvision's are "
-            "at the address that its weights' `url` gives"
+        raise fault(
+            "model.weights",
+            f"{model['name']} needs a file of weights; torchvision's are at the address that its "
+            "weights' `url` gives",
         )
     for path in settings["paths"]["images"]:
         if not Path(path).is_file():
-            raise InputError(f"dissection.paths.images: no file {path}")
-    if settings["regions"]["at_least"] > settings["regions"]["rounds"]:
-        raise InputError(
-            f"dissection.regions.at_least: {settings['regions']['at_least']} of "
-            f"{settings['regions']['rounds']} rounds cannot overlap"
+            raise fault("paths.images", f"no file {path}; mend its path, or take it out")
+    regions = settings["regions"]
+    if regions["at_least"] > regions["rounds"]:
+        raise fault(
+            "regions.at_least",
+            f"{regions['at_least']} of {regions['rounds']} rounds cannot overlap; lower it",
         )
     if settings["nulls"] >= settings["batch"]:
-        raise InputError(
-            f"dissection.nulls: {settings['nulls']} must be less than dissection.batch, "
-            f"{settings['batch']}"
-        )
+        raise fault("nulls", f"{settings['nulls']} must be less than dissection.batch, "
+                    f"{settings['batch']}; lower it")  # fmt: skip

@@ -143,6 +143,8 @@ def propose_regions(
         if sum(map(bool, drawn)) < at_least:
             continue
         passed["drawn"].append((image, action))
+        # flags of each round, their sum and the numbers of the parts
+        _check_room(image, *sides[image], rounds + 16, where=name_of(sizes, None, "sizes"))
         overlap = region_masks(drawn, frame=sides[image]).sum(axis=0) >= at_least
         if not overlap.any():
             continue
@@ -338,15 +340,22 @@ def _area(row: Any) -> int:
 
 def _mask(rows: pd.DataFrame) -> np.ndarray:
     height, width = int(rows["image_height"].iloc[0]), int(rows["image_width"].iloc[0])
-    check_memory(
-        height * width,
-        f"action regions: image {rows['image'].iloc[0]} of {width} x {height} pixels",
-        remedy="correct sizes.csv",
+    _check_room(
+        rows["image"].iloc[0], height, width, 1, where=name_of(rows, None, "action regions")
     )
     mask = np.zeros((height, width), bool)
     for x, y, width, height in (box for boxes in rows["boxes"] for box in _parsed(boxes)):
         mask[y : y + height, x : x + width] = True
     return mask
+
+
+def _check_room(image: str, height: int, width: int, each: int, *, where: str) -> None:
+    """Refuse an image of so many pixels that masks of it have no room, `each` bytes a pixel."""
+    check_memory(
+        each * height * width,
+        f"{where}: image {image} of {width} x {height} pixels",
+        remedy="correct its size",
+    )
 
 
 def _recognised(regions: pd.DataFrame, votes: pd.DataFrame) -> np.ndarray:

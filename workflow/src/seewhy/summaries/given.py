@@ -7,32 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.settings import Sources, told
 
 
-def check_summaries(settings: Mapping[str, Any]) -> None:
+def check_summaries(settings: Mapping[str, Any], *, sources: Sources = ()) -> None:
     """Look for the files that ``summaries`` of params.yaml names, and whether its network exists.
+
+    Args:
+        settings: ``summaries``.
+        sources: of the settings, as for :func:`seewhy.settings.check_settings`.
 
     Raises:
         InputError: a file is missing, or the network is neither given nor trained here; the message
             names the key and says what to do.
     """
+
+    def fault(key: str, what: str) -> InputError:
+        return InputError(told(f"summaries.{key}", what, sources))
+
     model, network = settings["model"], settings["network"]
     for section, key in (("model", "weights"), ("model", "classes"), ("network", "weights")):
         path = settings[section].get(key)
         if path is not None and not Path(path).is_file():
-            raise InputError(f"summaries.{section}.{key}: no file {path}")
+            raise fault(f"{section}.{key}", f"no file {path}; mend its path, or set it to null")
     name = model["name"]
     if model["weights"] is not None or (name and ":" in name):
         return
     if name is not None and network["base"] != name:
-        raise InputError(
-            f"summaries.model.weights: {name} needs a file of weights; or name {name} as "
-            "summaries.network.base too, and it is fine-tuned here"
+        raise fault(
+            "model.weights",
+            f"{name} needs a file of weights; or name {name} as summaries.network.base too, and it "
+            "is fine-tuned here",
         )
     if name is None and network["base"] is not None:
-        raise InputError(
-            f"summaries.model.name: null, but {network['base']} is fine-tuned here "
-            "(summaries.network.base); name it in both"
+        raise fault(
+            "model.name",
+            f"null, but {network['base']} is fine-tuned here (summaries.network.base); name it in "
+            "both",
         )
 
 
