@@ -1,6 +1,7 @@
 """What a user gives: looked for before anything runs, and what is planned with it."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -122,4 +123,30 @@ def test_regions_are_given_once(tmp_path):
     settings["model"] = settings["model"] | {"classes": "no.txt"}
     settings["annotations"] = None
     with pytest.raises(InputError, match=r"dissection\.model\.classes: no file no\.txt"):
+        check_given(settings)
+
+
+@pytest.mark.parametrize(("key", "table"), [("broden", "index"), ("annotations", "sizes")])
+def test_fewer_images_than_rounds_of_the_null_are_told_before_anything_runs(tmp_path, key, table):
+    """A dissection would end with it; what is no table, its own reader tells."""
+    folder = tmp_path / "own"
+    {"broden": broden, "annotations": annotations}[key](folder, images=11)
+    check_given(dissection(**{key: str(folder)}))
+    path = folder / f"{table}.csv"
+    rows = path.read_text().splitlines()
+    path.write_text("\n\n".join(rows[:-1]) + "\n")
+    line = rf"^dissection\.nulls: 10 must be less than the images of {path}, 10; lower it"
+    with pytest.raises(InputError, match=line):
+        check_given(dissection(**{key: str(folder)}))
+    check_given(dissection(**{key: str(folder)}) | {"nulls": 9})
+    path.unlink()
+    os.mkfifo(path)
+    check_given(dissection(**{key: str(folder)}))
+
+
+def test_each_of_two_sets_is_dissected_by_itself(tmp_path):
+    settings = dissection(
+        broden=str(broden(tmp_path / "b", images=12)), actions=str(broden(tmp_path / "a", images=2))
+    )
+    with pytest.raises(InputError, match=rf"images of {tmp_path}/a/index\.csv, 2; lower it"):
         check_given(settings)

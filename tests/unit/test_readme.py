@@ -127,8 +127,8 @@ def test_the_settings_of_ones_own_networks_are_admitted_by_what_the_plan_checks(
             settings = merged(settings, changes)
     for name in ("moments.pth.tar", "moments.txt", "purse.jpg", "resnet50-11ad3fa6.pth"):
         (tmp_path / name).touch()
-    broden(tmp_path / settings["dissection"]["sets"]["broden"], images=3)
-    annotations(tmp_path / settings["dissection"]["annotations"], images=2)
+    broden(tmp_path / settings["dissection"]["sets"]["broden"], images=11)
+    annotations(tmp_path / settings["dissection"]["annotations"], images=11)
     check_given(settings["dissection"])
     check_summaries(settings["summaries"])
     assert list(concept_folders(settings["dissection"], "made")) == ["broden", "actions"]

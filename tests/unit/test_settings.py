@@ -235,6 +235,8 @@ def test_later_settings_count_as_snakemake_lays_them_over(tmp_path):
         ("corpus.source", "data/{x}", "corpus.source: 'data/{x}' holds braces"),
         ("corpus.source", " ", "corpus.source: ' ' is empty"),
         ("dissection.paths.images", ["a.jpg", "b\n.jpg"], "dissection.paths.images: 'b"),
+        ("dissection.model.classes", "a{b}.txt", "dissection.model.classes: 'a{b}.txt' holds br"),
+        ("summaries.model.classes", "a{b}.txt", "summaries.model.classes: 'a{b}.txt' holds br"),
     ],
 )
 def test_a_setting_that_names_another_must_find_it(path, value, message):

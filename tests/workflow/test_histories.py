@@ -1,9 +1,10 @@
 """Histories in which something old could be called current: what is done again, and what is not.
 
 A checkout whose every kind of file is a person's own (videos in linked folders and elsewhere,
-weights, modules, concept sets, annotations) stands as if all had been made. Each history edits a
-file in one way, and one plan for each way tells what would be done. Histories of resumed work are
-tried on the functions.
+weights, modules, class names, concept sets, annotations) stands as if all had been made. Each
+history edits files in one way, and a plan tells what would be done: files are edited together only
+where no two of them ask for the same job, so that each has jobs in the plan that no other one can
+have put there. Histories of resumed work are tried on the functions.
 """
 
 import os
@@ -12,7 +13,7 @@ import shutil
 
 import numpy as np
 import pytest
-from checkouts import DEFAULT, make_checkout, snakemake, write_params
+from checkouts import DEFAULT, FILES, FOLDERS, call, make_checkout, snakemake, write_params
 from torch import nn
 
 from seewhy.dissection import dissect
@@ -26,22 +27,28 @@ TARGETS = [
     "results/refined/I-seed0.csv",
     "data/transfer/frames/test.h5",
     "models/grounding/lrcn.safetensors",
-    "results/dissection/tally/model/layer4.combined.0.995.csv",
-    "results/dissection/paths.csv",
+    "data/dissection/sets/actions",
+    "results/dissection/tally/model/layer4.broden.0.995.csv",
+    "models/summaries/classifier.safetensors",
     "data/summaries/activations/test.h5",
 ]
+# Asked for by themselves: beside them whatever makes action regions would hide all dissections.
+MISTAKES = ["results/dissection/paths.csv"]
+ALL_TARGETS = [*TARGETS, *MISTAKES]
 OLD = 1_000_000_000  # seconds: long before any output
 VIDEOS = {  # of the captioning corpus: name in captions.csv, and the split
     "plain.mp4": "train",
-    "cam/linked.avi": "train",  # in a linked folder
+    "cam/linked.avi": "val",  # in a linked folder
     "../elsewhere/out.mkv": "train",  # outside of the source
-    "one.ts": "train",
+    "one.ts": "test",
     "two.wmv": "val",
     "link.flv": "test",  # a link to a file
     "three.gif": "test",
 }
+TRANSFERRED = "own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg"
+SPLITS = ("train", "val", "test")
 # Whatever else goes: of a split without any video nothing is planned.
-STAYING = {f"staying-{split}.mp4": split for split in ("train", "val", "test")}
+STAYING = {f"staying-{split}.mp4": split for split in SPLITS}
 # Enough of them to find topics in.
 WORDS = " where dogs chase horses over hills while birds watch boats near rivers under clouds"
 
@@ -66,32 +73,34 @@ def own_files(folder):
         f"{name},a caption of {name}{WORDS},{split}" for name, split in (VIDEOS | STAYING).items()
     ]
     write("own/videos/captions.csv", "\n".join(["video,caption,split", *rows]) + "\n")
-    write("own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg", "video")
-    write("own/images/images.csv", "image,label,split\na.png,crow,train\nb.png,owl,test\n")
+    write(TRANSFERRED, "video")
+    write("own/images/images.csv", "image,label,split\na.png,crow,train\nb.png,owl,val\n")
     write("corrections.yaml", "[]  # whose end may be edited")
     write("own/images/captions.csv", "image,caption\na.png,a black bird\n")
     for name in "ab":
         write(f"own/images/{name}.png", f"picture {name}")
-    write("own/set/index.csv", "image,split,ih,iw,sh,sw,color\na.png,train,4,4,4,4,a_color.png\n")
+    cells = {"a.png": "a_color.png", "b.png": "1", "c.png": "1"}
+    index = [f"{name},train,4,4,4,4,{cell}\n" for name, cell in cells.items()]
+    write("own/set/index.csv", "image,split,ih,iw,sh,sw,color\n" + "".join(index))
     write("own/set/label.csv", "number,name,category\n1,red,color(1)\n")
     write("own/set/category.csv", "name\ncolor\n")
-    write("own/set/images/a.png", "picture")
-    write("own/set/images/a_color.png", "mask")
-    write("own/regions/sizes.csv", "image,width,height\nx.png,4,4\n")
+    for name in (*cells, "a_color.png"):
+        write(f"own/set/images/{name}", "picture or mask")
+    write("own/regions/sizes.csv", "image,width,height\nx.png,4,4\ny.png,4,4\nz.png,4,4\n")
     write(
         "own/regions/votes.csv", "image,action,stage,round,annotator,yes\nx.png,run,visible,1,p,1\n"
     )
     write("own/regions/boxes.csv", "image,action,round,annotator,x,y,width,height\n")
     write("own/regions/images/x.png", "picture")
     write("own/mistake.png", "picture")
-    for name in ("googlenet.pth", "vgg16.pth", "dissected.pth", "explained.pth"):
-        write(f"own/{name}", f"weights {name}")
+    for name in ("googlenet", "vgg16", "dissected", "explained", "first"):
+        write(f"own/{name}.pth", f"weights {name}")
+    for name in ("dissected", "explained"):
+        write(f"own/{name}.txt", "crow\nowl\n")
     write("nets/__init__.py", "")
-    write(
-        "nets/build.py",
-        "from nets.parts import block\nfrom . import sizes\n\ndef make():\n    ...\n",
-    )
+    write("nets/build.py", "from nets.parts import block\n\ndef make():\n    ...\n")
     write("nets/parts.py", "def block():\n    ...\n")
+    write("nets/explain.py", "from . import sizes\n\ndef make():\n    ...\n")
     write("nets/sizes.py", "SIZE = 3\n")
     write("nets/unused.py", "SIZE = 4\n")
     for path in [folder / "nas", folder / "own", folder / "nets", folder / "corrections.yaml"]:
@@ -108,7 +117,7 @@ OWN = {
     "grounding": {"network": {**DEFAULT["grounding"]["network"], "weights": "own/vgg16.pth"}},
     "dissection": {
         "model": {**DEFAULT["dissection"]["model"], "name": "nets.build:make"}
-        | {"weights": "own/dissected.pth"},
+        | {"weights": "own/dissected.pth", "classes": "own/dissected.txt"},
         "sets": {"broden": "own/set", "actions": None},
         "annotations": "own/regions",
         "layers": ["layer3", "layer4"],
@@ -116,18 +125,19 @@ OWN = {
     },
     "summaries": {
         "corpus": {"name": "images", "source": "own/images"},
-        "model": {**DEFAULT["summaries"]["model"], "name": "nets.build:make"}
-        | {"weights": "own/explained.pth"},
+        "network": {**DEFAULT["summaries"]["network"], "weights": "own/first.pth"},
+        "model": {**DEFAULT["summaries"]["model"], "name": "nets.explain:make"}
+        | {"weights": "own/explained.pth", "classes": "own/explained.txt"},
     },
 }
 TABLES = {  # made from these files: what the plan asks for videos and images
     "captioning/corpus": VIDEOS,
     **{
         f"captioning/splits/{split}": {name: s for name, s in VIDEOS.items() if s == split}
-        for split in ("train", "val", "test")
+        for split in SPLITS
     },
-    "transfer/corpus": {"../ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg": "test"},
-    "summaries/corpus": {"../images/a.png": "train", "../images/b.png": "test"},
+    "transfer/corpus": {TRANSFERRED.replace("own", ".."): "test"},
+    "summaries/corpus": {"../images/a.png": "train", "../images/b.png": "val"},
 }
 
 
@@ -137,7 +147,7 @@ def made(tmp_path_factory):
     folder = make_checkout(tmp_path_factory.mktemp("histories") / "checkout")
     own_files(folder)
     write_params(folder, OWN)
-    plan = snakemake(folder, "-n", "--nocolor", *TARGETS)
+    plan = snakemake(folder, "-n", "--nocolor", *ALL_TARGETS)
     for outputs in re.findall(r"\n    output: (.*)", plan):
         for output in outputs.split(", "):
             path = folder / output
@@ -149,15 +159,15 @@ def made(tmp_path_factory):
     for place, videos in TABLES.items():
         rows = [f"{name},{split},own/videos/{name}" for name, split in videos.items()]
         (folder / "data" / place / "clips.csv").write_text("\n".join(["clip,split,video", *rows]))
-    snakemake(folder, "--touch", "--forceall", *TARGETS)
+    snakemake(folder, "--touch", "--forceall", *ALL_TARGETS)
     assert planned(folder) == {}
     return folder
 
 
-def planned(folder, *, of_itself=True):
+def planned(folder, *, targets=ALL_TARGETS, of_itself=True):
     """Of each job that would run the reason; `of_itself`: not those for what another makes anew."""
     found = {}
-    plan = snakemake(folder, "-n", "--nocolor", *TARGETS)
+    plan = snakemake(folder, "-n", "--nocolor", *targets)
     assert "Nothing to be done" in plan or "Job stats" in plan
     for block in re.split(r"\n(?=(?:local)?rule )", plan)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block)[1]
@@ -217,66 +227,99 @@ CONTENTS = {
     },
     "own/vgg16.pth": {"train_action_networks"},
     "own/dissected.pth": {"dissect_layer"},  # and explain_mistakes, which reads what it makes
+    "own/dissected.txt": {"explain_mistakes"},
+    "own/mistake.png": {"explain_mistakes"},  # an image that is named by itself
+    "own/first.pth": {"train_classifier"},
     "own/explained.pth": {"read_activations test"},
-    "nets/build.py": {"dissect_layer", "read_activations test"},
-    "nets/parts.py": {"dissect_layer", "read_activations test"},
-    "nets/sizes.py": {"dissect_layer", "read_activations test"},
+    "own/explained.txt": {"read_activations test"},
+    "nets/build.py": {"dissect_layer"},
+    "nets/parts.py": {"dissect_layer"},
+    "nets/explain.py": {"read_activations test"},
+    "nets/sizes.py": {"read_activations test"},
     "own/set/label.csv": {"dissect_layer"},
+    "own/regions/boxes.csv": {"build_action_regions"},
     "own/regions/votes.csv": {"build_action_regions"},
+    "own/regions/sizes.csv": {"build_action_regions"},
+    "own/images/images.csv": {"import_corpus summaries"},
     "own/images/captions.csv": {"import_corpus summaries"},
     "corrections.yaml": {"refine_captioner"},
 }
 SIZES = {
     "own/videos/plain.mp4": {"sample_frames train"},
-    "nas/cam/linked.avi": {"sample_frames train"},
+    "nas/cam/linked.avi": {"sample_frames val"},
     "own/elsewhere/out.mkv": {"sample_frames train"},
-    "own/videos/one.ts": {"sample_frames train"},
+    "own/videos/one.ts": {"sample_frames test"},
     "own/videos/two.wmv": {"sample_frames val"},
     "nas/pool/link.flv": {"sample_frames test"},
     "own/videos/three.gif": {"sample_frames test"},
-    "own/ucf11/basketball/v_shooting_01/v_shooting_01_01.mpg": {"sample_frames transfer test"},
+    TRANSFERRED: {"sample_frames transfer test"},
     "own/set/images/a.png": {"dissect_layer"},
     "own/set/images/a_color.png": {"dissect_layer"},
     "own/regions/images/x.png": {"write_actions"},
-    "own/images/b.png": {"crop_images test"},
+    "own/images/b.png": {"crop_images val"},
 }
-NOTHING = ["nets/unused.py", "own/videos/gone.mp4"]
-
-
 ALL = {**CONTENTS, **SIZES}
+# What is made of another one's results names no reason of its own while that one is planned.
+CHAINS = [
+    *(
+        {f"sample_frames {split}", f"extract_features {split}", "refine_captioner"}
+        for split in SPLITS
+    ),
+    {"build_action_regions", "write_actions"},
+    {"import_corpus summaries", "crop_images val", "train_classifier"},
+    {"import_corpus summaries", "read_activations test"},
+]
 
 
-FIRST = ("own/regions/votes.csv", "own/images/captions.csv", "corrections.yaml")
-SECOND = ("own/videos", "own/elsewhere", "nas", "own/ucf11", "own/regions", "own/images")
+def targets_of(jobs):
+    return MISTAKES if "explain_mistakes" in jobs else TARGETS
 
 
-def group(name):
-    """Files that one plan can tell apart: a job names no reason of its own beside another job's."""
-    return 0 if name in FIRST else 1 if name.startswith(SECOND) else 2
+def hide_each_other(some, others):
+    """Whether one plan could not tell for which of two files it has these jobs."""
+    if targets_of(some) != targets_of(others):
+        return True
+    return bool(some & others) or any(some & chain and others & chain for chain in CHAINS)
+
+
+def groups(expected):
+    """Groups of files of which none hides another one: each file is in the first that takes it."""
+    found = []
+    for name, jobs in expected.items():
+        fits = (g for g in found if not any(hide_each_other(jobs, expected[o]) for o in g))
+        group = next(fits, None)
+        if group is None:
+            found.append(group := [])
+        group.append(name)
+    return found
 
 
 class Histories:
-    """One plan for the files of a group that are edited in one way; asked again, the same one."""
+    """One plan for files that are edited together in one way; asked again, the same one."""
 
     def __init__(self, folder):
         self.folder, self._plans = folder, {}
 
-    def after(self, edit, name, among):
-        """What would be done, and what may be: jobs that read a file of the group."""
-        key = (edit, group(name))
-        files = [other for other in among if group(other) == group(name)]
+    def after(self, edit, name, expected):
+        """What would be done after an edit of a file and others of its group, and what must be."""
+        group = next(group for group in groups(expected) if name in group)
+        plan = self.after_all(edit, group, targets_of(expected[name]))
+        return plan, set().union(*(expected[other] for other in group))
+
+    def after_all(self, edit, names, targets=ALL_TARGETS):
+        key = (edit, *names)
         if key not in self._plans:
             kept = {}
-            for other in files:
-                path = self.folder / other
+            for name in names:
+                path = self.folder / name
                 kept[path] = path.read_bytes(), path.stat()
                 edit(path)
-            self._plans[key] = planned(self.folder)
+            self._plans[key] = planned(self.folder, targets=targets)
             for path, (content, about) in kept.items():
                 path.write_bytes(content)
                 path.chmod(about.st_mode)
                 os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
-        return self._plans[key], set().union(*(among[other] for other in files))
+        return self._plans[key]
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +337,7 @@ def test_another_file_is_noticed(histories, edit, name):
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_another_content_is_noticed_whatever_the_clock_says(histories, name):
-    """Of tables, weights and modules."""
+    """Of tables, weights, modules and images that are named by themselves."""
     plan, may = histories.after(edit_and_turn_back_the_clock, name, CONTENTS)
     assert CONTENTS[name] <= plan.keys() <= may
 
@@ -314,29 +357,21 @@ def test_one_that_is_gone_is_noticed_and_ends_no_plan(histories, name):
     assert expected <= plan.keys() <= may | {"import_corpus transfer"}
 
 
-def touch_alone(path):
-    touch(path)
-
-
-@pytest.mark.parametrize("name", CONTENTS)
-def test_the_same_content_does_nothing_again(histories, name):
+def test_the_same_content_does_nothing_again(histories):
     """Touched: what counts of tables, weights and modules is their content."""
-    assert histories.after(touch_alone, name, CONTENTS)[0] == {}
+    assert histories.after_all(touch, CONTENTS) == {}
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_the_same_file_does_nothing_again(histories, name):
+def test_the_same_file_does_nothing_again(histories):
     """With other rights, and copied with its time: as on another machine."""
-    assert histories.after(copy_it_over_itself, name, ALL)[0] == {}
+    assert histories.after_all(copy_it_over_itself, ALL) == {}
 
 
-def test_an_image_that_is_named_by_itself_counts_by_its_content(made):
-    path = made / "own/mistake.png"
-    content, about = path.read_bytes(), path.stat()
-    edit_and_turn_back_the_clock(path)
-    assert planned(made).keys() == {"explain_mistakes"}
-    path.write_bytes(content)
-    os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+def test_no_two_files_of_a_group_ask_for_one_job():
+    for expected in (ALL, CONTENTS, SIZES):
+        for group in groups(expected):
+            jobs = [job for name in group for job in expected[name]]
+            assert len(jobs) == len(set(jobs))
 
 
 def test_what_nobody_reads_does_nothing_again(made):
@@ -440,7 +475,7 @@ def test_links_to_other_places_are_noticed(made):
     for link, target in before.items():
         link.unlink()
         link.symlink_to(target)
-    assert found.keys() == {"sample_frames train", "sample_frames test"}
+    assert found.keys() == {"sample_frames val", "sample_frames test"}
 
 
 def lead_links(folder, old, new):
@@ -470,8 +505,45 @@ def test_a_plan_names_the_single_setting_that_has_changed(made):
     (made / "params.yaml").write_text(original)
     assert "before: 'decoding.beam = 5' now: 'decoding.beam = 4'" in found["refine_captioner"]
     assert "before: 'crop.margin = 0.0' now: 'crop.margin = 0.1'" in found["crop_images test"]
-    assert found.keys() == {"refine_captioner", "caption_clips test", "crop_images test"}
+    crops = {f"crop_images {split}" for split in SPLITS}
+    assert found.keys() == {"refine_captioner", "caption_clips test", *crops}
     assert all(len(reason) < 200 for reason in found.values())
+
+
+# --- other commits --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tree(made):
+    """A worktree of the checkout with another commit, of other settings and files of the user's."""
+    folder = made.with_name("tree")
+    call(made, "git", "init", "-q", "-b", "first")
+    call(made, "git", "add", *FILES, *FOLDERS, "corrections.yaml", "own", "nets")
+    call(made, "git", "commit", "-q", "-m", "first")
+    call(made, "git", "worktree", "add", "-q", "-b", "other", str(folder))
+    write_params(folder, {"decoding": {"beam": 4}})
+    for name in ("own/set/label.csv", "nets/sizes.py", TRANSFERRED):
+        edit_in_place(folder / name)
+    call(folder, "git", "commit", "-q", "-a", "-m", "other")
+    yield folder
+    shutil.rmtree(made / ".git")
+
+
+def test_in_a_worktree_all_is_to_be_made(tree):
+    assert set().union(*ALL.values()) <= planned(tree, of_itself=False).keys()
+
+
+def test_another_commit_asks_for_the_readers_of_what_differs_and_the_first_for_nothing(made, tree):
+    """Git gives each file that it changes the time of now, which counts of videos alone."""
+    about = (made / TRANSFERRED).stat()
+    call(made, "git", "checkout", "-q", "--detach", "other")
+    assert planned(made).keys() == {
+        "refine_captioner", "caption_clips test",  # the settings
+        "dissect_layer", "read_activations test", "sample_frames transfer test",
+    }  # fmt: skip
+    call(made, "git", "checkout", "-q", "first")
+    os.utime(made / TRANSFERRED, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert planned(made) == {}
 
 
 # --- work that was broken off, and taken up after an edit -----------------------------------------

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from checkouts import ENVIRONMENT, ROOT, make_checkout
+from checkouts import ENVIRONMENT, ROOT, call, make_checkout
 
 from seewhy.own_source import PACKAGE
 from seewhy.processors import WAITING, usable_processors
@@ -30,11 +30,22 @@ INSTALLED = {
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory):
-    """A second checkout, whose package tells of itself; its name needs quotes in a shell."""
-    folder = make_checkout(tmp_path_factory.mktemp("two") / "the user's second")
+def first(tmp_path_factory):
+    """A checkout as a git repository."""
+    folder = make_checkout(tmp_path_factory.mktemp("two") / "first")
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
+    call(folder, "git", "init", "-q")
+    call(folder, "git", "add", ".")
+    call(folder, "git", "commit", "-q", "-m", "first")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def second(first):
+    """A clone of it, whose package tells of itself; its name needs quotes in a shell."""
+    folder = first.with_name("the user's second")
+    call(first, "git", "clone", "-q", str(first), str(folder))
     with open(folder / "workflow/src/seewhy/worlds/puppets/world.py", "a") as world:
         world.write(TELLS)
     script = folder / "workflow/scripts/render_puppets.py"
@@ -42,10 +53,8 @@ def second(tmp_path_factory):
     return folder
 
 
-def run(folder, *command, **given):
-    result = subprocess.run(
-        command, cwd=folder, env=INSTALLED, capture_output=True, text=True, **given
-    )
+def run(folder, *command, env=INSTALLED, **given):
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, **given)
     return result.stdout + result.stderr
 
 
@@ -126,3 +135,17 @@ def test_a_snakefile_refuses_a_package_that_is_already_imported_from_elsewhere(s
     output = run(second, sys.executable, "-c", code)
     assert f"the package seewhy was already imported from {PACKAGE}, and is not that" in output
     assert "Traceback" not in output
+
+
+def test_a_worktree_is_planned_by_its_own_package(first, second):
+    """Of another commit, with what is installed, and within what is exported for a first one."""
+    tree = first.with_name("tree")
+    call(first, "git", "worktree", "add", "-q", str(tree))
+    with open(tree / "workflow/src/seewhy/dissection/given.py", "a") as given:
+        given.write("\n\ndef check_given(_):\n    raise InputError(f'in {__file__}')\n")
+    call(tree, "git", "commit", "-q", "-a", "-m", "tells where it is")
+    line = f"in {tree}/workflow/src/seewhy/dissection/given.py"
+    plan = (sys.executable, "-m", "snakemake", "-n", "--cores", "1", TARGET)
+    assert line in run(tree, *plan)
+    exported = INSTALLED | {"PYTHONPATH": str(second / "workflow/src")}
+    assert line in run(tree, *plan, env=exported)

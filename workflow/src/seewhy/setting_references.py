@@ -30,6 +30,7 @@ _PATHS = (
     "grounding.untrimmed.corpus.source",
     "grounding.words.corpus.source",
     "dissection.model.weights",
+    "dissection.model.classes",
     "dissection.sets.broden",
     "dissection.sets.actions",
     "dissection.annotations",
@@ -37,6 +38,7 @@ _PATHS = (
     "summaries.corpus.source",
     "summaries.network.weights",
     "summaries.model.weights",
+    "summaries.model.classes",
 )
 
 
@@ -126,7 +128,7 @@ def _faulty_paths(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in _PATHS:
         value: Any = settings
         for part in key.split("."):
-            value = value[part] if isinstance(value, Mapping) else None
+            value = value.get(part) if isinstance(value, Mapping) else None
         for path in value if isinstance(value, list) else [value]:
             if path is not None and (not path.strip() or _NOT_IN_PATHS.search(path)):
                 what = "holds braces or control characters" if path.strip() else "is empty"

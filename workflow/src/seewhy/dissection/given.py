@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from seewhy.errors import InputError
+from seewhy.regular_files import check_regular
 from seewhy.settings import Sources, told
 
 BRODEN_FROM = "http://netdissect.csail.mit.edu/data/broden1_224.zip"
@@ -20,6 +24,8 @@ _REMEDY = {
     "sets.actions": "build it from dissection.annotations, or set it to null",
     "annotations": "workflow/src/seewhy/dissection/annotations.py says what they hold",
 }
+# The table that has a row for each image; of annotated images those without a region are left out.
+_IMAGES = {"sets.broden": "index.csv", "sets.actions": "index.csv", "annotations": "sizes.csv"}
 
 
 def concept_folders(settings: Mapping[str, Any], made: str) -> dict[str, str]:
@@ -73,21 +79,23 @@ def sets_read(settings: Mapping[str, Any]) -> str:
 
 
 def check_given(settings: Mapping[str, Any], *, sources: Sources = ()) -> None:
-    """Look for the files that ``dissection`` of params.yaml names.
+    """Look for the files that ``dissection`` of params.yaml names, and at how many images they are.
 
     Args:
         settings: ``dissection``.
         sources: of the settings, as for :func:`seewhy.settings.check_settings`.
 
     Raises:
-        InputError: one is missing; the message names the key and says what to do.
+        InputError: one is missing, two settings do not fit each other, or a set has no more images
+            than there are rounds of the null; the message names the key and says what to do.
     """
 
     def fault(key: str, what: str) -> InputError:
         return InputError(told(f"dissection.{key}", what, sources))
 
     given = {f"sets.{name}": folder for name, folder in settings["sets"].items()}
-    for key, folder in (given | {"annotations": settings["annotations"]}).items():
+    given["annotations"] = settings["annotations"]
+    for key, folder in given.items():
         if folder is None:
             continue
         missing = [name for name in _NEEDS[key] if not (Path(folder) / name).exists()]
@@ -120,3 +128,20 @@ def check_given(settings: Mapping[str, Any], *, sources: Sources = ()) -> None:
     if settings["nulls"] >= settings["batch"]:
         raise fault("nulls", f"{settings['nulls']} must be less than dissection.batch, "
                     f"{settings['batch']}; lower it")  # fmt: skip
+    for key, folder in given.items():
+        images = None if folder is None else Path(folder) / _IMAGES[key]
+        count = None if images is None else _rows_up_to(images, settings["nulls"] + 1)
+        if count is not None and count <= settings["nulls"]:
+            raise fault("nulls", f"{settings['nulls']} must be less than the images of {images}, "
+                        f"{count}; lower it, or give more images")  # fmt: skip
+
+
+def _rows_up_to(table: Path, most: int) -> int | None:
+    """Rows of a CSV table below its header, no more than so many are read; None: it is no table."""
+    with contextlib.suppress(OSError, csv.Error, ValueError):  # what reads all of it says so
+        check_regular(table)  # a pipe would be waited for
+        with open(table, newline="", encoding="utf-8-sig", errors="replace") as file:
+            rows = filter(None, csv.reader(file))
+            if next(rows, None) is not None:
+                return sum(1 for _ in itertools.islice(rows, most))
+    return None
