@@ -608,7 +608,9 @@ def changing_axes(
     """
     if not isinstance(x, Tensor) or x.ndim < 4:
         return {}
-    axes = range(-1, 1 - min(len(shape), x.ndim), -1)
+    axes = [-1, -2]
+    if min(len(shape), x.ndim) == 5 and shape[1] <= x.shape[-3]:
+        axes.append(-3)  # units that are more than the frames are not frames
     with contextlib.ExitStack() as stack:
         stack.enter_context(torch.no_grad())
         if any(module._compiled_call_impl is not None for module in network.modules()):

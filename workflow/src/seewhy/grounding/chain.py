@@ -7,10 +7,9 @@ after its ReLU, ``[b, channels, h, w]``; ``conv5`` alone is the last convolution
 
 A chain is what excitation backprop explains, so it must be what the CNN computes: its features are
 held against the CNN's own (`Chain.features`), of every frame and layer by layer, in the very pass
-in which the CNN gives them; that costs one more forward pass, and one more yet where batch norm is
-folded. Of a CNN whose code is known to run just these layers (an ``nn.Sequential``, torchvision's
-VGG and AlexNet and the VGG here, without hooks) only what folding batch norm does is left to
-compare, for one frame; without batch norm nothing.
+in which the CNN gives them; that costs one more forward pass. Of a CNN whose code is known to run
+just these layers (an ``nn.Sequential``, torchvision's VGG and AlexNet and the VGG here, without
+hooks) nothing is left to compare. What folding batch norm does is compared for one frame.
 """
 
 from __future__ import annotations
@@ -211,25 +210,30 @@ class Chain:
             InputError: the CNN computes something else; the line names the module at which they
                 part.
         """
+        one = frames[: int(first and any(isinstance(layer, _NORMS) for _, layer in self._layers))]
         if self.known:
-            folded = any(isinstance(layer, _NORMS) for _, layer in self._layers)
-            compared, line, plain = frames[: int(first and folded)], None, None
             # The CNN comes first: hooks of older kinds write the weights in its forward pass.
-            own = run(self.cnn, channels_last(compared), what="the CNN") if len(compared) else None
-        else:
-            compared, (own, line, plain) = frames, self._watched(frames, keep)
-        found, kept = plain or run(lambda x: self(x, keep=keep), frames, what="the CNN")
-        if len(compared):
-            same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
-            if not same or not apart(found[: len(compared)], own) <= tolerance(found.dtype):
-                raise InputError(self._difference(compared, found[: len(compared)], own))
+            own = run(self.cnn, channels_last(one), what="the CNN") if len(one) else None
+            found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
+            if len(one):
+                self._require_close(one, found[:1], own)
+            return found, kept
+        own, line, (found, kept) = self._watched(frames, keep)
+        self._require_close(frames, found, own)
         if line:
             raise InputError(line)  # of faults that undo each other
+        if len(one):
+            self._require_close(one, run(lambda x: self(x)[0], one, what="the CNN"), own[:1])
         return found, kept
+
+    def _require_close(self, frames: Tensor, found: Tensor, own: object) -> None:
+        same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
+        if not same or not apart(found, own) <= tolerance(found.dtype):
+            raise InputError(self._difference(frames, found, own))
 
     def _watched(
         self, frames: Tensor, keep: int | None = None
-    ) -> tuple[object, str | None, tuple[Tensor, list[Tensor]] | None]:
+    ) -> tuple[object, str | None, tuple[Tensor, list[Tensor]]]:
         """Run the CNN, and hold what its modules read and give against plain layers as they run.
 
         Args:
@@ -239,15 +243,25 @@ class Chain:
         Returns:
             What the CNN gives; the line about the innermost module that reads what it should and
             gives something else than its layers give one after another, or a layer that reads
-            something else, None where there is none; what `__call__` gives, None where batch norm
-            is folded.
+            something else, None where there is none; and what `__call__` gives, by the layers as
+            they are, without anything folded.
         """
         layers = [layer for _, layer in self._layers]
         ends = [] if keep is None else self._ends[keep:-1]
         plain = _PlainLayers(layers, channels_last(frames), ends)
-        close = tolerance(frames.dtype)
         reads_otherwise: str | None = None  # the first layer that reads something else
         line: str | None = None
+        known: tuple[Tensor, int, int] | None = None  # what was last found to be as before a layer
+
+        def is_before(index: int, found: Tensor | None) -> bool:
+            nonlocal known
+            expected = plain.before(index)
+            mark = None if found is None or found.is_inference() else (found._version, index)
+            if known and mark and found is known[0] and mark == known[1:]:
+                return True
+            close = _close(found, expected, tolerance(frames.dtype))
+            known = (found, *mark) if close and mark else None
+            return close
 
         def begin(call: Call) -> tuple[int, bool] | None:
             nonlocal reads_otherwise
@@ -255,7 +269,7 @@ class Chain:
             if span is None or line:
                 return None
             first, last = span
-            right = _close(call.given, plain.before(first), close)
+            right = is_before(first, call.given)
             if not right:
                 reads_otherwise = reads_otherwise or self._layers[first][0]
             return last, right
@@ -265,7 +279,7 @@ class Chain:
             if begun is None or line:
                 return
             last, right = begun
-            if right and not _close(call.output, plain.before(last + 1), close):
+            if right and not is_before(last + 1, call.output):
                 line = self._line(call, reads_otherwise)
 
         with watching(self.cnn, begin, end):
@@ -275,8 +289,6 @@ class Chain:
                 f"layer {reads_otherwise} reads something else than the layer before it gives, by "
                 f"a forward or by hooks; {_REMEDY}"
             )
-        if any(isinstance(layer, _NORMS) for layer in layers):
-            return own, line, None
         last = plain.before(len(layers))
         return own, line, (last, [plain.kept[end] for end in ends])
 
