@@ -480,6 +480,31 @@ def there_and_back():
     return cnn
 
 
+def mirrored_but_the_first(x):
+    return torch.cat([x[:1], x[1:].flip(-1)])
+
+
+def later_frames_there_and_back():
+    """The same on all frames but the first of those that pass together."""
+    cnn = hooked(3, lambda _, __, y: mirrored_but_the_first(y))
+    cnn[5].register_forward_pre_hook(lambda _, given: (mirrored_but_the_first(given[0]),))
+    return cnn
+
+
+def later_frames_around_a_layer():
+    """A ReLU of mirrored frames, mirrored back."""
+    cnn = hooked(4, lambda _, given: (mirrored_but_the_first(given[0]),), before=True)
+    cnn[4].register_forward_hook(lambda _, __, y: mirrored_but_the_first(y))
+    return cnn
+
+
+class InPlace(nn.Sequential):
+    """Normalises the frames that it is given where they are."""
+
+    def forward(self, x):
+        return super().forward(x.sub_(0.2))
+
+
 class Tanh(ReluLSTM):
     """An LSTM with tanh, made from the one with ReLU."""
 
@@ -525,6 +550,15 @@ OTHER_CNNS = {
         lambda: a_cnn(second=Shifted(8, 8, 3, padding=1)), "layer 3: this Shifted gives something",
     ),
     "two hooks that undo each other": (there_and_back, "layer 3: this Conv2d gives something else"),
+    "two on later frames alone": (
+        later_frames_there_and_back, "layer 3: this Conv2d gives something else",
+    ),
+    "two on later frames around a layer": (
+        later_frames_around_a_layer, "layer 4 reads something else than the layer before it gives",
+    ),
+    "normalises in place": (
+        lambda: InPlace(*a_cnn()), "layer at the top: InPlace does something .*as of layer 0",
+    ),
     "a forward of its own": (instance_forward, "layer 3: this Conv2d gives something else"),
     "the CNN's forward replaced": (skipping, "layer at the top: Sequential does .*as of layer 0"),
     "some frames alone": (
@@ -677,7 +711,10 @@ def test_known_code_costs_nothing_norms_one_frame_and_other_code_a_pass(frames, 
     assert inner is nn.Conv2d._conv_forward
     assert frames_through(a_cnn()) == CLIPS * T + 0.0
     assert frames_through(a_cnn(norm=True)) == CLIPS * T + 1
-    assert frames_through(hooked(3, lambda *_: None)) == 2 * CLIPS * T + 2
+    assert frames_through(hooked(3, lambda *_: None)) == 2 * CLIPS * T
+    normed = a_cnn(norm=True)
+    normed[3].register_forward_hook(lambda *_: None)
+    assert frames_through(normed) == 2 * CLIPS * T + 1
 
 
 # Grad-CAM of any CNN.
@@ -1052,6 +1089,7 @@ READ_REFUSED = {
     "a layer that there is not": (Classifier, "block5", "layer 'block5' is not in the net.*block4"),
     "a call that there is not": (with_shared_relu, "block4.1@3", "runs 2 times .* not 3"),
     "no call": (Classifier, "block4@0", "'0' after @ is neither the number of a call"),
+    "no layout": (Classifier, "block4@nwhc", "'nwhc' after @ is neither .* nor a layout .nchw, "),
     "NaN among the weights": (with_nan, "block4", "gives NaN|not finite"),
     "batch norm of the batch": (of_the_batch, "block4", "BatchNorm2d has no running statistics"),
     "lazy": (without_size, "block4", "'block3.0.weight' has no size yet"),
@@ -1149,6 +1187,194 @@ def test_units_that_come_second_are_not_taken_for_cells(pictures):
     assert len(read_thresholds(network, "1", pictures)) == 24
     square = nn.Sequential(nn.Conv2d(3, 8, 3, (3, 4), padding=1), nn.ReLU())  # 8 units, 8 x 5
     assert len(read_thresholds(square, "1", pictures)) == 8
+
+
+class Permute(nn.Module):
+    """Units last."""
+
+    def forward(self, x):
+        return x.movedim(1, -1)
+
+
+def rows_and_units(*layers):
+    return nn.Sequential(nn.Conv2d(3, 24, 3, (1, 4), padding=1), *layers)
+
+
+def test_rows_are_not_taken_for_units_whatever_the_proportions(pictures):
+    """Maps of 24 x 5 of images of 24 x 20: neither layout has the proportions of the image."""
+    for units in (24, 6):  # of 6, the layout units, h, w looks like the image: 5 x 6
+        network = nn.Sequential(nn.Conv2d(3, units, 3, (1, 4), padding=1), Permute(), nn.ReLU())
+        assert network(IMAGE[None]).shape == (1, 24, 5, units)
+        for layer in ("1", "2"):
+            message = rf"layer '{layer}' gives \[\d, 24, 5, {units}\], .*ask for {layer}@nhwc"
+            with pytest.raises(InputError, match=message):
+                read_thresholds(network, layer, pictures)
+            assert len(read_thresholds(network, f"{layer}@nhwc", pictures)) == units
+        assert len(read_thresholds(network, "0", pictures)) == units
+        with pytest.raises(InputError, match="ask for it without @nhwc"):
+            read_thresholds(network, "0@nhwc", pictures)
+    for plain in (nn.ReLU(), nn.GroupNorm(2, 24), nn.Sequential(nn.Conv2d(24, 24, 1), nn.ReLU())):
+        assert len(read_thresholds(rows_and_units(plain), "1", pictures)) == 24
+
+
+class OneSize(nn.Module):
+    """Takes images of one size, and puts their maps in any order."""
+
+    def __init__(self, *order):
+        super().__init__()
+        self.conv, self.end, self.order = nn.Conv2d(3, 7, 3, (1, 4), padding=1), nn.ReLU(), order
+
+    def forward(self, x):
+        if x.shape[1:] != (3, 24, 20):
+            raise ValueError("of another size")
+        return self.end(self.conv(x).permute(0, *self.order))
+
+
+def test_where_nothing_tells_where_the_units_are_they_must_be_named(pictures):
+    for order, mark, shape in (((1, 2, 3), "nchw", "7, 24, 5"), ((2, 3, 1), "nhwc", "24, 5, 7")):
+        network = OneSize(*order)
+        message = rf"gives \[\d, {shape}\], and whether .* ask for end@nchw if .* or end@nhwc if"
+        with pytest.raises(InputError, match=message):
+            read_thresholds(network, "end", pictures)
+        assert len(read_thresholds(network, f"end@{mark}", pictures)) == 7
+        assert len(read_thresholds(network, "conv", pictures)) == 7  # a convolution's come second
+
+
+def test_fixed_grids_of_plain_cnns_are_read(pictures):
+    """Pools to a grid: nothing changes with the image, nor has its proportions."""
+    wide = nn.AdaptiveAvgPool2d((2, 9))
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), wide, nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU()))
+    for layer in ("1", "2"):
+        assert len(read_thresholds(network, layer, pictures)) == 8
+
+
+class Elsewhere(nn.Module):
+    """Units neither second nor last."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.end = nn.Conv2d(3, 7, 3, padding=1), nn.ReLU()
+
+    def forward(self, x):
+        return self.end(self.conv(x).movedim(1, 2))
+
+
+def test_maps_whose_units_are_elsewhere_are_refused(pictures):
+    for mark in ("", "@nchw", "@nhwc"):
+        with pytest.raises(InputError, match=r"gives \[\d, 24, 7, 20\], whose sizes change with"):
+            read_thresholds(Elsewhere(), f"end{mark}", pictures)
+
+
+class ResizingFirst(Classifier):
+    """Brings the shorter side to 16 pixels, so that a part of an image is another shape of it."""
+
+    def forward(self, x):
+        ratio = 16 / min(x.shape[-2:])
+        return super().forward(functional.interpolate(x, scale_factor=ratio))
+
+
+def test_a_network_that_resizes_is_read_when_the_layout_is_named(pictures):
+    network = ResizingFirst()
+    network.block4 = Named(network.block4)
+    assert len(read_thresholds(network, "block4@nchw", pictures)) == 7
+    with pytest.raises(InputError, match=r"'block4' gives .* or ask for block4@nchw if they are"):
+        read_thresholds(network, "block4", pictures)
+    with pytest.raises(InputError, match="layer 'block4@nhwc' gives"):
+        read_thresholds(network, "block4@nhwc", pictures)
+
+
+class Named(nn.Module):
+    """A layer in a module of one's own."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class ClipsLast(nn.Module):
+    """Maps ``[n, t, h, w, units]`` from `norm` on, as those of torchvision's 3-D Swin."""
+
+    def __init__(self, units=8):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv3d(3, units, (1, 4, 4), (1, 4, 4))
+        self.norm, self.fc = nn.LayerNorm(units), nn.Linear(units, 5)
+
+    def forward(self, x):
+        return self.fc(self.norm(self.conv(x).movedim(1, -1)).mean(dim=(1, 2, 3)))
+
+
+@pytest.mark.parametrize("units", [8, 4, 2])  # as many as frames and rows
+def test_grad_cam_of_3d_maps_whose_units_come_last(units):
+    network, frames = ClipsLast(units).eval(), torch.randn(2, 4, 3, 8, 8)
+    before = state(network)
+    for layer in (None, "norm"):
+        message = rf"layer 'norm' gives \[1, 4, 2, 2, {units}\], .*ask for norm@nthwc, or give"
+        with pytest.raises(InputError, match=message):
+            recurrent_grad_cam(network, frames, [1, 2], layer=layer)
+    with pytest.raises(InputError, match=r"look like maps \[n, units, t, h, w\]; .*without @nth"):
+        recurrent_grad_cam(network, frames, [1, 2], layer="conv@nthwc")
+    found = recurrent_grad_cam(network, frames, [1, 2], layer="norm@nthwc", relu=False)
+    assert_as_it_was(network, before)
+    a = network.norm(network.conv(frames.transpose(1, 2)).movedim(1, -1)).detach().requires_grad_()
+    scores = network.fc(a.mean(dim=(1, 2, 3)))
+    (slope,) = torch.autograd.grad(scores[0, 1] + scores[1, 2], a)
+    expected = (slope.mean(dim=(1, 2, 3), keepdim=True) * a.detach()).sum(-1)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+class FramesSecond(Clips):
+    """Maps ``[n, t, units, h, w]`` from `block` on: frames stand where units are looked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv3d(6, 4, 1), nn.GELU())
+        self.end, self.fc = nn.Identity(), nn.Linear(4, 5)
+
+    def forward(self, x):
+        return self.fc(self.end(self.block(self.stem(x)).transpose(1, 2)).mean(dim=(1, 3, 4)))
+
+
+def test_frames_are_not_taken_for_units():
+    for mark in ("", "@ncthw", "@nthwc"):
+        with pytest.raises(InputError, match=r"'end.* gives \[1, 6, 4, 8, 8\], whose sizes change"):
+            recurrent_grad_cam(FramesSecond(), torch.randn(1, 6, 3, 8, 8), 1, layer=f"end{mark}")
+
+
+def test_video_transformers_of_torchvision_have_a_map_or_a_line():
+    models = import_torchvision().models.video
+    swin = models.swin_transformer.SwinTransformer3d(
+        [2, 4, 4], embed_dim=12, depths=[1, 1], num_heads=[1, 2], window_size=[2, 2, 2],
+        num_classes=5,
+    )  # fmt: skip
+    frames = torch.randn(1, 4, 3, 32, 32)
+    with pytest.raises(InputError, match=r"'norm' gives \[1, 2, 4, 4, 24\], .*for norm@nthwc"):
+        recurrent_grad_cam(swin, frames, 1)
+    assert recurrent_grad_cam(swin, frames, 1, layer="norm@nthwc").shape == (1, 2, 4, 4)
+    block = models.mvit.MSBlockConfig(2, 16, 16, [3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 2, 2])
+    tokens = models.mvit.MViT((32, 32), 4, [block] * 2, True, True, True, True, num_classes=5)
+    for layer, message in (
+        (None, r"gives \[2, .*needs maps .n, k, t, h, w., one for each of the 1 clips"),
+        ("norm", r"layer 'norm' gives \[1, \d+, 16\]; Grad-CAM of a 3-D CNN needs maps"),
+        ("blocks.1", "layer 'blocks.1' gives tuple, not one tensor"),
+    ):
+        with pytest.raises(InputError, match=message):
+            recurrent_grad_cam(tokens, frames, 1, layer=layer)
+
+
+@pytest.mark.parametrize("layer", ["norm", "norm@nthwc", "norm@nhwc", "conv"])
+def test_a_dissection_refuses_maps_with_time(pictures, layer):
+    def clips(images):
+        return Scaling()(images)[:, :, None].expand(-1, -1, 4, -1, -1)
+
+    for read in (read_thresholds, read_phi):
+        with pytest.raises(InputError, match=rf"layer '{layer}' gives \[\d, .*\d\]"):
+            read(ClipsLast(), layer, pictures, prepare=clips)
+    with pytest.raises(InputError, match=rf"layer '{layer}' gives \[\d, .*\d\]"):
+        next(feature_maps(ClipsLast(), pictures / "images.h5", layer=layer, prepare=clips, batch=2))
 
 
 def test_swin_is_read_where_its_units_come_last_and_where_not(pictures):

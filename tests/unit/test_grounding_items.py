@@ -187,7 +187,8 @@ def test_every_method_is_made_scored_tabulated_and_drawn(world, items, inputs, t
     assert set(table["kind"]) == {
         "method", "baseline", "paired difference", "published (Bargal et al. 2018, Table 1)"
     }  # fmt: skip
-    assert set(table["verdict"].dropna()) <= {"confirmed", "refuted", "undecided"}
+    said = set(table["verdict"].dropna().str.removesuffix(", baseline below chance"))
+    assert said <= {"confirmed", "refuted", "undecided"}
     differences = table[table["kind"] == "paired difference"].set_index("row")["accuracy"]
     own = table[table["kind"] == "method"].set_index("row")["accuracy"]
     assert differences["EB-R minus EB"] == pytest.approx(own["EB-R"] - own["EB"], abs=2e-4)
@@ -215,6 +216,29 @@ def test_every_method_is_made_scored_tabulated_and_drawn(world, items, inputs, t
     assert table.loc["EB", "two_actors low"] <= table.loc["EB", "two_actors"]
     assert np.isnan(table.loc["EB", "like_cnn"])
     assert (tmp_path / "benchmark.png").stat().st_size > 10_000
+
+
+def test_a_verdict_over_a_method_that_points_worse_than_chance_says_so(tmp_path):
+    """EB and BP miss, EB-R and BP-R hit, noise meets every other frame."""
+    hits = dict.fromkeys(TABLE1, 1.0) | {"EB": 0.0, "BP": 0.0}
+    for method in TABLE1:
+        table = pd.DataFrame(
+            {"clip": np.repeat([f"c{i}" for i in range(6)], 4), "instance": 1, "action": "walk",
+             "step": np.tile(np.arange(4), 6), "during": True, "sum": 1.0}
+        )  # fmt: skip
+        table[list(MEASURES)] = hits[method]
+        if method == "random":
+            table["box"] = np.tile([0.0, 1], 12)
+        table.to_csv(tmp_path / f"{method}.csv", index=False)
+    paths = [tmp_path / f"{method}.csv" for method in TABLE1]
+    tabulate_pointing(paths, tmp_path / "table1.csv", name="none", resamples=50)
+    table = pd.read_csv(tmp_path / "table1.csv").set_index("row")
+    verdicts = table["verdict"].dropna()
+    assert verdicts["EB-R minus EB"] == "confirmed, baseline below chance"
+    assert verdicts["BP-R minus BP"] == "confirmed, baseline below chance"
+    assert verdicts["EB minus cEB"] == "refuted"  # what is worse than chance is not the baseline
+    assert verdicts["EB-R minus uniform-R"] == "undecided"
+    assert table.loc["random", ["kind", "accuracy"]].tolist() == ["baseline", 0.5]
 
 
 def test_strips_show_what_the_network_is_surest_of(world, inputs, tmp_path):

@@ -246,3 +246,21 @@ def test_the_table_tells_a_good_method_from_chance():
     assert inside == pytest.approx(drawn, abs=0.03)
     assert table.loc["random, pi alpha^2", "PCK@0.1"] == pytest.approx(np.pi / 100)
     assert table.loc["paper", "PCK@0.3"] == 0.609
+
+
+def test_a_verdict_over_a_baseline_below_chance_says_so():
+    """Key points keep away from the centre and from a corner; a place at random meets some."""
+    rng = np.random.default_rng(4)
+    angle, n = rng.uniform(0, 2 * np.pi, 200), 200
+    points = (50 + 40 * np.stack([np.cos(angle), np.sin(angle)], -1))[:, None]
+    pairs = Pairs(np.arange(n), np.arange(n) % 2, points, np.ones((n, 1), bool), 100)
+    methods = {"truth": points[:, 0], "corner": np.zeros((n, 2))}
+    baselines = {"centre": centre_points(pairs), "the same": points[:, 0]}
+    said = tabulate_pck(methods, baselines, pairs, resamples=100).set_index("row")
+    for name in ("verdict", "verdict by attribute"):
+        verdicts = said[name]
+        assert verdicts["truth minus centre"] == "confirmed, baseline below chance"
+        assert verdicts["corner minus centre"] == "undecided, baseline below chance"
+        assert verdicts["truth minus random, inside the crop"] == "confirmed"
+        assert verdicts["corner minus random, inside the crop"] == "refuted"
+        assert verdicts["corner minus the same"] == "refuted"

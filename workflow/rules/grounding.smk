@@ -107,7 +107,7 @@ rule ground_clips:
 
 rule score_pointing:
     input:
-        scores=expand("data/grounding/scores/{method}.csv", method=TABLE1),
+        scores=expand("data/grounding/scores/{method}.csv", method=[*TABLE1, "random"]),
     output:
         table=report(
             "results/grounding/table1.csv",

@@ -16,8 +16,12 @@ refused:
 
 * A layer that runs several times in a pass, such as the ReLU in a block of torchvision's ResNet, is
   asked for by the number of its call, ``layer1.0.relu@2``.
-* A layer that gives maps ``[n, h, w, units]``, such as Swin's, is asked for as ``features.1@nhwc``.
-  Its maps are handed out as ``[n, units, h, w]``.
+* A layer that gives maps ``[n, h, w, units]``, such as Swin's, is asked for as ``features.1@nhwc``,
+  one that gives ``[n, t, h, w, units]`` as ``norm@nthwc``. Its maps are handed out as
+  ``[n, units, h, w]`` and ``[n, units, t, h, w]``.
+* Where the units of maps are is found out (`Layout`): by which axes change their size with the
+  image's height, width and number of frames. Where nothing tells, the layer must be asked for with
+  its layout, ``features.1@nchw`` or ``features.1@nhwc``.
 """
 
 from __future__ import annotations
@@ -26,7 +30,8 @@ import contextlib
 import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import torch
@@ -36,7 +41,35 @@ from seewhy.errors import InputError
 
 WRAPPERS = ("module", "_orig_mod")
 """Attributes under which wrappers hold the network that they wrap."""
-_LAST = "nhwc"
+
+
+class Layout(Enum):
+    """Where the units of maps are."""
+
+    SECOND = "second"
+    LAST = "last"
+    ELSEWHERE = "elsewhere"
+
+
+_MARKS = {
+    "nchw": Layout.SECOND, "ncthw": Layout.SECOND, "nhwc": Layout.LAST, "nthwc": Layout.LAST,
+}  # fmt: skip
+_FORMS = {
+    4: ("[n, units, h, w]", "[n, h, w, units]"),
+    5: ("[n, units, t, h, w]", "[n, t, h, w, units]"),
+}
+_UNITS = {Layout.SECOND: lambda dimensions: 1 - dimensions, Layout.LAST: lambda _: -1}
+"""Axis of the units, from the end."""
+_PLAIN = (
+    nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.BatchNorm2d, nn.BatchNorm3d,
+    nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
+)  # fmt: skip
+"""Layers whose units come second by what they compute."""
+_BY_ELEMENT = (
+    nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Sigmoid, nn.Tanh,
+    nn.Identity, nn.Dropout, nn.Dropout2d, nn.Dropout3d,
+)  # fmt: skip
 
 
 class Reached(Exception):
@@ -52,14 +85,19 @@ class Layer:
         name: of the module.
         module: it.
         call: which of its calls in a pass, from 1; None: it must run once.
-        channels_last: its maps are ``[n, h, w, units]``.
+        layout: of its maps, as it was named; None: it was not, and must be `Layout.SECOND`.
     """
 
     asked: str
     name: str
     module: nn.Module
     call: int | None = None
-    channels_last: bool = False
+    layout: Layout | None = None
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether its maps are taken for ``[n, h, w, units]``."""
+        return self.layout is Layout.LAST
 
 
 def unwrapped(network: nn.Module) -> nn.Module:
@@ -115,23 +153,23 @@ def find_layer(network: nn.Module, asked: str) -> Layer:
     if asked in modules:
         return _readable(Layer(asked, asked, modules[asked]))
     name, *marks = asked.split("@")
-    call, last = None, False
+    call, layout = None, None
     for mark in marks:
-        if mark == _LAST:
-            last = True
+        if mark in _MARKS:
+            layout = _MARKS[mark]
         elif re.fullmatch(r"[1-9][0-9]{0,8}", mark):
             call = int(mark)
         else:
             raise InputError(
                 f"layer {asked!r}: {mark!r} after @ is neither the number of a call, from 1, nor "
-                f"{_LAST}"
+                f"a layout ({', '.join(_MARKS)})"
             )
     if name not in modules:
         top = [child for child, _ in network.named_children()]
         near = difflib.get_close_matches(name, list(modules), n=3, cutoff=0.5) or top
         remedy = f"give one such as {', '.join(near)}" if near else "the network has no layers"
         raise InputError(f"layer {asked!r} is not in the network; {remedy}")
-    return _readable(Layer(asked, name, modules[name], call, last))
+    return _readable(Layer(asked, name, modules[name], call, layout))
 
 
 def _readable(layer: Layer) -> Layer:
@@ -179,6 +217,8 @@ class LayerOutputs:
         self._image: tuple[int, ...] = ()  # h, w of the network's input, where it has some
         self._input: Tensor | None = None
         self._aside = False  # a pass of our own is under way
+        # Before there are hooks of our own.
+        self._plain = {one.asked for one in self.layers if _puts_units_second(one.module)}
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[dict[str, Tensor]]:
@@ -189,7 +229,8 @@ class LayerOutputs:
         Raises:
             InputError: a layer gives something else than a tensor; at the end of a pass, it did not
                 run, or ran several times and was not asked for by the number of a call; at the end
-                of the first, its maps look like ``[n, h, w, units]``.
+                of the first, its units are elsewhere than they were taken to be, or where they
+                are cannot be told.
         """
         found: dict[str, Tensor] = {}
 
@@ -265,27 +306,35 @@ class LayerOutputs:
         self._aside = True
         try:
             for layer in self.layers:
-                maps = found[layer.asked]
-                if maps.ndim == 4 and self._units_last(layer, maps) is not layer.channels_last:
-                    raise _wrong_layout(layer, maps)
+                maps = _as_given(found[layer.asked], layer)
+                if maps.ndim in _FORMS:
+                    self._require_units(layer, maps.shape)
         finally:
             self._aside = False
 
-    def _units_last(self, layer: Layer, maps: Tensor) -> bool:
-        """By the sizes; where these do not tell, or tell against what was asked for, by what grows
-        with the image; where that cannot be found out, as the sizes say or as was asked for.
+    def _require_units(self, layer: Layer, shape: torch.Size) -> None:
+        """By what the layer computes, else by what changes with the image, else by what has its
+        proportions, else as the layout was named.
         """
-        _, *cells = maps.shape  # units, h, w, if they were asked for rightly
-        first, second, third = (*cells[1:], cells[0]) if layer.channels_last else cells
-        may_be_last = _like_image(first, second, self._image)
-        may_be_second = _like_image(second, third, self._image)
-        if maps.shape[1:].numel() == 1 or not (may_be_last or may_be_second):
-            return layer.channels_last
-        by_size = layer.channels_last if may_be_last and may_be_second else may_be_last
-        if may_be_last == may_be_second or by_size is not layer.channels_last:
-            known = units_are_last(self.network, layer, self._input)
-            return by_size if known is None else known
-        return by_size
+        if shape[1:].numel() == 1:
+            return
+        found: Layout | None = Layout.SECOND
+        if layer.asked not in self._plain:
+            changes = changing_axes(self.network, layer, self._input, shape)
+            found = _layout_by_changes(changes) if changes else None
+            if found is Layout.ELSEWHERE:
+                # What changes with the image holds no units; the rest may, if it was named so, as
+                # where the network itself resizes its images.
+                gone = set().union(*changes.values())
+                may_be = [one for one in _UNITS if _UNITS[one](len(shape)) not in gone]
+                if layer.layout not in may_be:
+                    raise _odd_layout(layer, shape, may_be)
+                return
+            found = found or _layout_by_proportions(shape, self._image) or layer.layout
+        if found is None:
+            raise _unknown_layout(layer, shape)
+        if found is not (layer.layout or Layout.SECOND):
+            raise _wrong_layout(layer, shape)
 
 
 @contextlib.contextmanager
@@ -297,7 +346,7 @@ def edited(
     Args:
         network: left as it was.
         asked: the layer.
-        edit: of its output, maps as ``[n, units, h, w]``.
+        edit: of its output, maps as ``[n, units, h, w]`` or ``[n, units, t, h, w]``.
 
     Yields:
         What went on from the layer in each pass.
@@ -313,21 +362,21 @@ def edited(
         nonlocal calls
         calls = 0
 
-    def replace(_: nn.Module, __: tuple[Any, ...], output: object) -> Tensor | None:
+    def put(_: nn.Module, __: tuple[Any, ...], output: object) -> Tensor | None:
         nonlocal calls
         calls += 1
         if calls != (layer.call or 1):
             return None
         maps = edit(units_first(one_tensor(output, asked), layer))
         passed.append(maps)
-        return maps.movedim(1, -1) if layer.channels_last else maps
+        return _as_given(maps, layer)
 
     def end(_: nn.Module, __: tuple[Any, ...], ___: object) -> None:
         require_calls(layer, calls, network)
 
     with (
         network.register_forward_pre_hook(begin),
-        layer.module.register_forward_hook(replace),
+        layer.module.register_forward_hook(put),
         network.register_forward_hook(end),
     ):
         yield passed
@@ -362,34 +411,60 @@ def every_call(network: nn.Module, *, copies: bool = True) -> Iterator[list[Call
             identity.
     """
     calls: list[Call] = []
+
+    def kept(tensor: Tensor | None) -> Tensor | None:
+        return _copy(tensor) if copies and tensor is not None else tensor
+
+    def begin(call: Call) -> Tensor | None:
+        return kept(call.given)
+
+    def end(call: Call, given: Tensor | None) -> None:
+        calls.append(replace(call, given=given, output=kept(call.output)))
+
+    with watching(network, begin, end):
+        yield calls
+
+
+@contextlib.contextmanager
+def watching(
+    network: nn.Module, begin: Callable[[Call], Any], end: Callable[[Call, Any], None]
+) -> Iterator[None]:
+    """Tell of every call of every module below a network, and of it, when it begins and ends.
+
+    Args:
+        network: left as it was.
+        begin: is given the call, without its output.
+        end: is given the call, and what `begin` made of it. Tensors are the network's own, which
+            layers above may change.
+    """
     numbers: dict[nn.Module, int] = {}
-    waiting: dict[nn.Module, list[Tensor | None]] = {}
+    waiting: dict[nn.Module, list[tuple[Call, Any]]] = {}
 
-    def keep(value: object) -> Tensor | None:
-        first = value
-        while isinstance(first, (tuple, list)) and first:
-            first = first[0]
-        if not isinstance(first, Tensor):
-            return None
-        return _copy(first) if copies else first
+    def first_tensor(value: object) -> Tensor | None:
+        while isinstance(value, (tuple, list)) and value:
+            value = value[0]
+        return value if isinstance(value, Tensor) else None
 
-    def before(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        waiting.setdefault(module, []).append(keep(inputs))
+    def before(module: nn.Module, inputs: tuple[Any, ...], *, name: str) -> None:
+        open_calls = waiting.setdefault(module, [])
+        number = numbers.get(module, 0) + len(open_calls) + 1
+        call = Call(name, module, number, first_tensor(inputs), None)
+        open_calls.append((call, begin(call)))
 
-    def after(module: nn.Module, _: tuple[Any, ...], output: object, *, name: str) -> None:
+    def after(module: nn.Module, _: tuple[Any, ...], output: object) -> None:
         numbers[module] = numbers.get(module, 0) + 1
-        given = waiting[module].pop()
-        calls.append(Call(name, module, numbers[module], given, keep(output)))
+        call, made = waiting[module].pop()
+        end(replace(call, number=numbers[module], output=first_tensor(output)), made)
 
     with contextlib.ExitStack() as hooks:
         for name, module in network.named_modules():
             if isinstance(module, torch.jit.ScriptModule):
                 continue
-            hooks.enter_context(module.register_forward_pre_hook(before))
             hooks.enter_context(
-                module.register_forward_hook(lambda m, i, o, name=name: after(m, i, o, name=name))
+                module.register_forward_pre_hook(lambda m, i, name=name: before(m, i, name=name))
             )
-        yield calls
+            hooks.enter_context(module.register_forward_hook(after))
+        yield
 
 
 def require_calls(layer: Layer, calls: int, network: nn.Module) -> None:
@@ -406,7 +481,8 @@ def require_calls(layer: Layer, calls: int, network: nn.Module) -> None:
             f"{layer.call}"
         )
     if layer.call is None and calls > 1:
-        marks = f"@{_LAST}" if layer.channels_last else ""
+        _, *named = layer.asked.split("@")
+        marks = "".join(f"@{mark}" for mark in named)
         block = layer.name.rpartition(".")[0]
         other = f" such as {block!r}" if block else ""
         raise InputError(
@@ -429,21 +505,80 @@ def one_tensor(output: object, name: str) -> Tensor:
 
 
 def units_first(output: Tensor, layer: Layer) -> Tensor:
-    """A layer's maps as ``[n, units, h, w]``, if it was asked for as ``[n, h, w, units]``."""
-    return output.movedim(-1, 1) if layer.channels_last and output.ndim == 4 else output
+    """A layer's maps as ``[n, units, (t,) h, w]``, if it was asked for with its units last."""
+    return output.movedim(-1, 1) if layer.channels_last and output.ndim in _FORMS else output
 
 
-def _wrong_layout(layer: Layer, maps: Tensor) -> InputError:
+def _as_given(maps: Tensor, layer: Layer) -> Tensor:
+    """Maps of `units_first` as the layer gives them."""
+    return maps.movedim(1, -1) if layer.channels_last and maps.ndim in _FORMS else maps
+
+
+def _unmarked(layer: Layer) -> str:
+    """The layer's name and call, without a layout."""
+    return "@".join(part for part in layer.asked.split("@") if part not in _MARKS)
+
+
+def _mark(layout: Layout, dimensions: int) -> str:
+    return next(m for m, one in _MARKS.items() if one is layout and len(m) == dimensions)
+
+
+def _wrong_layout(layer: Layer, shape: torch.Size) -> InputError:
+    dimensions, name = len(shape), _unmarked(layer)
+    second, last = _FORMS[dimensions]
     if layer.channels_last:
         return InputError(
-            f"layer {layer.asked!r} gives {list(maps.movedim(1, -1).shape)}, which look like maps "
-            f"[n, units, h, w]; if they are, ask for it without @{_LAST}"
+            f"layer {layer.asked!r} gives {list(shape)}, which look like maps {second}; if they "
+            f"are, ask for it without @{_mark(Layout.LAST, dimensions)}"
         )
     return InputError(
-        f"layer {layer.asked!r} gives {list(maps.shape)}, which look like maps [n, h, w, units]; "
-        f"if they are, ask for {layer.asked}@{_LAST}, or give a layer whose output is "
-        "[n, units, h, w]"
+        f"layer {layer.asked!r} gives {list(shape)}, which look like maps {last}; if they are, ask "
+        f"for {name}@{_mark(Layout.LAST, dimensions)}, or give a layer whose output is {second}"
     )
+
+
+def _unknown_layout(layer: Layer, shape: torch.Size) -> InputError:
+    return InputError(
+        f"layer {layer.asked!r} gives {list(shape)}, and whether its units come second or last "
+        f"cannot be told; ask for {_ways(layer, shape, list(_UNITS))}"
+    )
+
+
+def _odd_layout(layer: Layer, shape: torch.Size, may_be: list[Layout]) -> InputError:
+    second, last = _FORMS[len(shape)]
+    named = f", or ask for {_ways(layer, shape, may_be)}" if may_be else ""
+    return InputError(
+        f"layer {layer.asked!r} gives {list(shape)}, whose sizes change with the image's as those "
+        f"of neither maps {second} nor {last} do; give a layer that gives such maps{named}"
+    )
+
+
+def _ways(layer: Layer, shape: torch.Size, layouts: list[Layout]) -> str:
+    forms = dict(zip(_UNITS, _FORMS[len(shape)], strict=True))
+    return " or ".join(
+        f"{_unmarked(layer)}@{_mark(layout, len(shape))} if they are {forms[layout]}"
+        for layout in layouts
+    )
+
+
+def _puts_units_second(module: nn.Module) -> bool:
+    """Whether a layer's units come second by what it computes, if it is PyTorch's own."""
+    if "forward" in vars(module) or module._forward_hooks:
+        return False
+    if type(module) is nn.Sequential:
+        children = list(module._modules.values())
+        while children and type(children[-1]) in _BY_ELEMENT and not children[-1]._forward_hooks:
+            children.pop()
+        return bool(children) and _puts_units_second(children[-1])
+    return type(module) in _PLAIN
+
+
+def _layout_by_proportions(shape: torch.Size, image: tuple[int, ...]) -> Layout | None:
+    """Which of the layouts leaves maps of the image's proportions; None: neither or both do."""
+    second, last = _like_image(*shape[-2:], image), _like_image(*shape[-3:-1], image)
+    if second == last:
+        return None
+    return Layout.SECOND if second else Layout.LAST
 
 
 def _like_image(h: int, w: int, image: tuple[int, ...]) -> bool:
@@ -453,37 +588,67 @@ def _like_image(h: int, w: int, image: tuple[int, ...]) -> bool:
     return abs(h * width - w * height) <= (max(height, width) if image else 0)
 
 
-def units_are_last(network: nn.Module, layer: Layer, x: object) -> bool | None:
-    """Whether of a layer's output, with four dimensions, the third grows with the width of the
-    image and not the fourth.
+def changing_axes(
+    network: nn.Module, layer: Layer, x: object, shape: torch.Size
+) -> dict[int, set[int]]:
+    """Which axes of a layer's output change their size with an axis of the image.
+
+    Units are as many whatever the image, and height, width and time of maps are not.
 
     Args:
-        network: runs twice, on an image and on one three times as wide.
+        network: runs up to the layer on half of an image; if nothing changes, on one three times
+            as large.
         layer: of it.
-        x: its input, images ``[n, c, h, w]``.
+        x: the network's input, images ``[n, c, h, w]`` or clips ``[n, c, t, h, w]``.
+        shape: of the layer's output for `x`.
 
     Returns:
-        True: the units come last; False: second; None: neither grows or both do, or the network
-        takes no wider image.
+        All axes counted from the end; without those axes of the image with which nothing changes,
+        or of which the network takes no other size.
     """
     if not isinstance(x, Tensor) or x.ndim < 4:
-        return None
-    outputs: list[object] = []
-    shapes: list[torch.Size] = []
-    for wide in (x[:1], torch.cat([x[:1]] * 3, dim=-1)):
-        outputs.clear()
+        return {}
+    axes = [-1, -2]
+    if min(len(shape), x.ndim) == 5 and shape[1] <= x.shape[-3]:
+        axes.append(-3)  # units that are more than the frames are not frames
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.no_grad())
+        if any(module._compiled_call_impl is not None for module in network.modules()):
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        found = {axis: _changed(network, layer, x[:1], axis, shape) for axis in axes}
+    return {axis: changed for axis, changed in found.items() if changed}
+
+
+def _changed(network: nn.Module, layer: Layer, x: Tensor, axis: int, shape: torch.Size) -> set[int]:
+    half = x.shape[axis] // 2
+    others = [x.narrow(axis, 0, half)] if half else []
+    for other in (*others, torch.cat([x] * 3, dim=axis)):
+        outputs: list[object] = []
+
+        def keep(_: nn.Module, __: tuple[Any, ...], output: object, outputs=outputs) -> None:
+            outputs.append(output)
+            if len(outputs) == (layer.call or 1):
+                raise Reached
+
         with (
-            torch.no_grad(),
-            layer.module.register_forward_hook(lambda _, __, output: outputs.append(output)),
-            contextlib.suppress(Exception),  # layers above may want a fixed size
+            layer.module.register_forward_hook(keep),
+            contextlib.suppress(Exception),  # not every network takes images of any size
         ):
-            network(wide)
-        output = outputs[(layer.call or 1) - 1] if len(outputs) >= (layer.call or 1) else None
-        if not isinstance(output, Tensor) or output.ndim != 4:
-            return None
-        shapes.append(output.shape)
-    third, fourth = (b > a for a, b in zip(*(shape[2:] for shape in shapes), strict=True))
-    return third if third != fourth else None
+            network(other)
+        last = outputs[-1] if len(outputs) == (layer.call or 1) else None
+        if isinstance(last, Tensor) and last.ndim == len(shape):
+            changed = {k for k in range(1 - len(shape), 0) if last.shape[k] != shape[k]}
+            if changed:
+                return changed
+    return set()
+
+
+def _layout_by_changes(changes: dict[int, set[int]]) -> Layout:
+    """Where the units are, if what changes with the image is known."""
+    for layout, off in ((Layout.SECOND, 0), (Layout.LAST, -1)):
+        if all(changed == {axis + off} for axis, changed in changes.items()):
+            return layout
+    return Layout.ELSEWHERE
 
 
 def image_size(inputs: Sequence[Any]) -> tuple[int, ...]:

@@ -77,7 +77,8 @@ def recurrent_grad_cam(
     """Where the network saw what raised the score of an action, at each input time (eqs. 1 and 2).
 
     Only the layers above the map's layer are differentiated, and these run forward once. Of a CNN
-    whose code is not known (`seewhy.grounding.chain`) one or two frames more are run.
+    whose code is not known (`seewhy.grounding.chain`) some frames more are run, of a 3-D CNN a clip
+    and parts of it: they tell where the units of its maps are.
 
     Args:
         network: an LRCN, or a CNN for plain Grad-CAM, as `ActionNetwork`. Any other module is taken
@@ -296,6 +297,8 @@ def _of_clips(
     if layer is None:
         layer = _last_maps(network.cnn, frames[:1].transpose(1, 2), dimensions=5)
     layer = _module_name(network.cnn, layer)
+    with LayerOutputs(network.cnn, [layer]).recording():  # it runs once, and its units come second
+        run(unwrapped(network.cnn), frames[:1].transpose(1, 2), what="the 3-D CNN")
     maps = []
     clips = max(1, batch // frames.shape[1])
     for own, classes in zip(frames.split(clips), target.split(clips), strict=True):
@@ -309,7 +312,7 @@ def _of_clips(
         if a.ndim != 5 or len(a) != len(own):
             raise InputError(
                 f"layer {layer!r} gives {list(a.shape)}; Grad-CAM of a 3-D CNN needs maps "
-                "[n, k, t, h, w]"
+                f"[n, k, t, h, w], one for each of the {len(own)} clips"
             )
         one_hot = functional.one_hot(classes, scores.shape[1]).to(scores)
         beta = _gradient(scores, a, one_hot, layer).mean(dim=(2, 3, 4))

@@ -6,15 +6,15 @@ layer ends a group; pools are ``pool<group>``; linear layers go on counting, so 
 after its ReLU, ``[b, channels, h, w]``; ``conv5`` alone is the last convolution of its group.
 
 A chain is what excitation backprop explains, so it must be what the CNN computes: its features are
-held against the CNN's own (`Chain.features`), of every frame, and of the first frame also layer by
-layer; that costs one more forward pass. Of a CNN whose code is known to run just these layers (an
-``nn.Sequential``, torchvision's VGG and AlexNet and the VGG here, without hooks) only what folding
-batch norm does is left to compare, for one frame; without batch norm nothing.
+held against the CNN's own (`Chain.features`), of every frame and layer by layer, in the very pass
+in which the CNN gives them; that costs one more forward pass. Of a CNN whose code is known to run
+just these layers (an ``nn.Sequential``, torchvision's VGG and AlexNet and the VGG here, without
+hooks) nothing is left to compare. What folding batch norm does is compared for one frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +24,7 @@ from torch.nn.modules.module import _has_any_global_hook
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from seewhy.errors import InputError, none_such
-from seewhy.hooking import Call, every_call, unwrapped
+from seewhy.hooking import Call, unwrapped, watching
 from seewhy.running import apart, run, tolerance
 from seewhy.skeletons import without_weights
 
@@ -42,6 +42,10 @@ _KNOWN_NETWORKS = {
     ("seewhy.grounding.networks", "VGG.forward"),
 }
 """Forward functions that run `_LAID_OUT` one after the other, flattened before the last."""
+_REMEDY = (
+    "excitation backprop would explain another network; put all that it does into layers of an "
+    "nn.Sequential, or take Grad-CAM (seewhy.gradcam.recurrent), which takes any CNN"
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,7 @@ class Chain:
         )
         self._layers = list(_flat(self.cnn, ""))  # places and modules
         self.steps: list[Step] = []
+        self._ends: list[int] = []  # of each step the last layer
         group, number, linear = 1, 0, 0
         layers = list(_folded(self._layers))
         if not layers:
@@ -142,6 +147,7 @@ class Chain:
             else:
                 name = "flatten"
             last = layers[place + 1][0] if rectified else index
+            self._ends.append(last)
             self.steps.append(Step(name, layer, rectified, self._asked(last)))
 
     def _asked(self, index: int) -> str:
@@ -204,20 +210,87 @@ class Chain:
             InputError: the CNN computes something else; the line names the module at which they
                 part.
         """
-        compared = frames
+        one = frames[: int(first and any(isinstance(layer, _NORMS) for _, layer in self._layers))]
         if self.known:
-            folded = any(isinstance(layer, _NORMS) for _, layer in self._layers)
-            compared = frames[: int(first and folded)]
-        # The CNN comes first: hooks of older kinds write the weights in its forward pass.
-        own = run(self.cnn, channels_last(compared), what="the CNN") if len(compared) else None
-        if first and not self.known and (line := self._parting(frames[:1])):
-            raise InputError(line)  # also of two faults that undo each other
-        found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
-        if len(compared):
-            same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
-            if not same or not apart(found[: len(compared)], own) <= tolerance(found.dtype):
-                raise InputError(self._difference(compared, found[: len(compared)], own))
+            # The CNN comes first: hooks of older kinds write the weights in its forward pass.
+            own = run(self.cnn, channels_last(one), what="the CNN") if len(one) else None
+            found, kept = run(lambda x: self(x, keep=keep), frames, what="the CNN")
+            if len(one):
+                self._require_close(one, found[:1], own)
+            return found, kept
+        own, line, (found, kept) = self._watched(frames, keep)
+        self._require_close(frames, found, own)
+        if line:
+            raise InputError(line)  # of faults that undo each other
+        if len(one):
+            self._require_close(one, run(lambda x: self(x)[0], one, what="the CNN"), own[:1])
         return found, kept
+
+    def _require_close(self, frames: Tensor, found: Tensor, own: object) -> None:
+        same = isinstance(own, Tensor) and own.shape[1:] == found.shape[1:]
+        if not same or not apart(found, own) <= tolerance(found.dtype):
+            raise InputError(self._difference(frames, found, own))
+
+    def _watched(
+        self, frames: Tensor, keep: int | None = None
+    ) -> tuple[object, str | None, tuple[Tensor, list[Tensor]]]:
+        """Run the CNN, and hold what its modules read and give against plain layers as they run.
+
+        Args:
+            frames: ``[b, channels, h, w]``.
+            keep: see `__call__`.
+
+        Returns:
+            What the CNN gives; the line about the innermost module that reads what it should and
+            gives something else than its layers give one after another, or a layer that reads
+            something else, None where there is none; and what `__call__` gives, by the layers as
+            they are, without anything folded.
+        """
+        layers = [layer for _, layer in self._layers]
+        ends = [] if keep is None else self._ends[keep:-1]
+        plain = _PlainLayers(layers, channels_last(frames), ends)
+        reads_otherwise: str | None = None  # the first layer that reads something else
+        line: str | None = None
+        known: tuple[Tensor, int, int] | None = None  # what was last found to be as before a layer
+
+        def is_before(index: int, found: Tensor | None) -> bool:
+            nonlocal known
+            expected = plain.before(index)
+            mark = None if found is None or found.is_inference() else (found._version, index)
+            if known and mark and found is known[0] and mark == known[1:]:
+                return True
+            close = _close(found, expected, tolerance(frames.dtype))
+            known = (found, *mark) if close and mark else None
+            return close
+
+        def begin(call: Call) -> tuple[int, bool] | None:
+            nonlocal reads_otherwise
+            span = self._span(call)
+            if span is None or line:
+                return None
+            first, last = span
+            right = is_before(first, call.given)
+            if not right:
+                reads_otherwise = reads_otherwise or self._layers[first][0]
+            return last, right
+
+        def end(call: Call, begun: tuple[int, bool] | None) -> None:
+            nonlocal line
+            if begun is None or line:
+                return
+            last, right = begun
+            if right and not is_before(last + 1, call.output):
+                line = self._line(call, reads_otherwise)
+
+        with watching(self.cnn, begin, end):
+            own = run(self.cnn, channels_last(frames.clone()), what="the CNN")  # may work in place
+        if reads_otherwise and not line:
+            line = (
+                f"layer {reads_otherwise} reads something else than the layer before it gives, by "
+                f"a forward or by hooks; {_REMEDY}"
+            )
+        last = plain.before(len(layers))
+        return own, line, (last, [plain.kept[end] for end in ends])
 
     def _difference(self, frames: Tensor, found: Tensor, own: object) -> str:
         """The line that says at which module the CNN parts from the chain."""
@@ -225,9 +298,11 @@ class Chain:
         if isinstance(own, Tensor) and own.shape == found.shape:
             off = (found - own).abs().flatten(1).amax(dim=1).nan_to_num(nan=torch.inf)
             worst = frames[off.argmax()][None]
-        if line := self._parting(worst):
+        x, line, _ = self._watched(worst)
+        if line:
             return line
-        x = run(self.cnn, channels_last(worst), what="the CNN")
+        if not isinstance(x, Tensor):
+            return f"the CNN gives {type(x).__name__}, not one tensor; put out its features alone"
         if not apart(self(worst)[0], x) <= tolerance(x.dtype):
             return (
                 "batch norm folded into the layers before it gives something else than the CNN, by "
@@ -237,30 +312,6 @@ class Chain:
             "the CNN is not the chain of its layers: what it gives for a frame changes with the "
             "other frames that pass with it; excitation backprop needs a CNN of single frames"
         )
-
-    def _parting(self, frame: Tensor) -> str | None:
-        """The line about the innermost module that reads what it should and gives something else
-        than its layers give one after another; None where there is none.
-        """
-        x, given, gave = channels_last(frame), [], []
-        with every_call(self.cnn) as calls:
-            run(self.cnn, x, what="the CNN")
-        for _, layer in self._layers:
-            given.append(x)
-            x = run(lambda x, layer=layer: plain_forward(layer, x.clone()), x, what="the CNN")
-            gave.append(x)
-        close = tolerance(x.dtype)
-        reads_otherwise = None  # the first layer that reads something else
-        for call in calls:
-            span = self._span(call)
-            if span is None:
-                continue
-            first, last = span
-            if call.given is None or not apart(call.given, given[first]) <= close:
-                reads_otherwise = reads_otherwise or self._layers[first][0]
-            elif call.output is None or not apart(call.output, gave[last]) <= close:
-                return self._line(call, reads_otherwise)
-        return None
 
     def _span(self, call: Call) -> tuple[int, int] | None:
         """First and last of the layers that run in a call; None where that cannot be said."""
@@ -275,19 +326,15 @@ class Chain:
     @staticmethod
     def _line(call: Call, reads_otherwise: str | None) -> str:
         kind, where = type(call.module).__name__, call.name or "at the top"
-        remedy = (
-            "excitation backprop would explain another network; put all that it does into layers "
-            "of an nn.Sequential, or take Grad-CAM (seewhy.gradcam.recurrent), which takes any CNN"
-        )
         if any(True for _ in call.module.children()):
             first = f", as of layer {reads_otherwise}" if reads_otherwise else ""
             return (
                 f"layer {where}: {kind} does something else than to run its layers one after "
-                f"another{first}, by its forward or by hooks; {remedy}"
+                f"another{first}, by its forward or by hooks; {_REMEDY}"
             )
         return (
             f"layer {where}: this {kind} gives something else than a {kind} of its weights, by its "
-            f"forward or by hooks; {remedy}"
+            f"forward or by hooks; {_REMEDY}"
         )
 
     def part(self, x: Tensor, *, start: int = 0, stop: int | None = None) -> Tensor:
@@ -314,6 +361,42 @@ class Chain:
                 f"layer {self.steps[first].name}: what it gives can be negative, since no "
                 "convolution with a ReLU comes before it; take a higher layer"
             )
+
+
+class _PlainLayers:
+    """What layers give one after another, as far as it was asked for.
+
+    Args:
+        layers: of a chain.
+        x: what the first one reads.
+        kept: layers whose output is kept, in `kept`.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], x: Tensor, kept: Sequence[int]) -> None:
+        self._layers, self._first, self._wanted = layers, x, set(kept)
+        self._at, self._x = 0, x
+        self.kept: dict[int, Tensor] = {}
+
+    def before(self, index: int) -> Tensor:
+        """What the layer of this index reads; valid until a layer above is asked for."""
+        if index < self._at:  # a CNN that runs its layers in another order
+            self._at, self._x = 0, self._first
+        while self._at < index:
+            layer = self._layers[self._at]
+            x = self._x.clone() if getattr(layer, "inplace", False) else self._x
+            with torch.autocast(x.device.type, enabled=False):  # the CNN's own may be on
+                self._x = run(lambda x, layer=layer: plain_forward(layer, x), x, what="the CNN")
+            if self._at in self._wanted:
+                self.kept[self._at] = self._x
+            self._at += 1
+        return self._x
+
+
+def _close(found: Tensor | None, expected: Tensor, close: float) -> bool:
+    if found is None or found.shape != expected.shape:
+        return False
+    alike = found.dtype == expected.dtype and found.device == expected.device
+    return (alike and torch.equal(found, expected)) or apart(found, expected) <= close
 
 
 def channels_last(x: Tensor) -> Tensor:

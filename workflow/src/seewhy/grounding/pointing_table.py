@@ -20,7 +20,9 @@ from seewhy.table_numbers import number_format
 
 # Bargal et al., CVPR 2018, Table 1: UCF101's 24 classes with boxes, in per cent.
 PUBLISHED = {"EB": 55.8, "EB-R": 61.5, "cEB": 37.0, "cEB-R": 39.1, "BP": 37.3, "BP-R": 39.2}
-BASELINES = ("activation", "centre", "uniform", "uniform-R")
+CHANCE = "random"
+"""The baseline that other baselines are held against."""
+BASELINES = ("activation", "centre", "uniform", "uniform-R", CHANCE)
 CLAIMS = (
     ("EB-R", "EB", "recurrence helps", "paper"),
     ("cEB-R", "cEB", "recurrence helps", "paper"),
@@ -75,7 +77,8 @@ def tabulate_pointing(
             others all of cEB-R's evidence speaks against the action, and its peak is where it does
             so least: the first column mixes where with when.) Intervals draw clips. Of differences,
             `verdict` is confirmed or refuted where the interval of the first column excludes 0,
-            else undecided; `whose` the claim is: the paper's, or a control's.
+            else undecided, and says so if what is taken off points worse than `CHANCE`; `whose` the
+            claim is: the paper's, or a control's.
         name: of the corpus.
         resamples: of the bootstrap.
         confidence: of the intervals.
@@ -100,11 +103,12 @@ def tabulate_pointing(
         )
     for first, second, claim, whose in CLAIMS:
         found = difference(read[first], read[second], "box", draws)
+        over = difference(read[second], read[CHANCE], "box", draws)
         rows.append(
             {"row": f"{first} minus {second}", "kind": "paired difference", "corpus": name}
             | interval_columns("accuracy", found)
             | interval_columns("positive", difference(read[first], read[second], "positive", draws))
-            | {"claim": claim, "whose": whose, "verdict": verdict(found)}
+            | {"claim": claim, "whose": whose, "verdict": verdict(found, baseline=over)}
         )
     rows += [
         {"row": method, "kind": "published (Bargal et al. 2018, Table 1)", "corpus": "ucf101",

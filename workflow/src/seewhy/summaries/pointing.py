@@ -364,7 +364,8 @@ def tabulate_pck(
     Returns:
         Columns `row`, `kind` (method, baseline, paired difference, published), `pairs`, `images`,
         `attributes`; for each alpha ``PCK@alpha`` over pairs and ``PCK@alpha by attribute``, each
-        with low and high; `verdict` and `verdict by attribute` of a difference at the middle alpha.
+        with low and high; `verdict` and `verdict by attribute` of a difference at the middle alpha,
+        which say so if the baseline reaches less than a place drawn evenly from the crop.
     """
     draws = {"resamples": resamples, "level": confidence, "seed": seed}
     where = pairs.points, pairs.there, pairs.size, alphas
@@ -373,7 +374,7 @@ def tabulate_pck(
         **{("method", row): pck(points, *where) for row, points in methods.items()},
         **{("baseline", row): pck(points, *where) for row, points in baselines.items()},
         ("baseline", "random, pi alpha^2"): free,
-        ("baseline", "random, inside the crop"): random_pck(*where),
+        ("baseline", _CHANCE): random_pck(*where),
         ("baseline", "random, simulated"): simulated_pck(*where, seed=seed),
     }
     counts = {"pairs": len(pairs), "images": len(np.unique(pairs.image)),
@@ -385,19 +386,24 @@ def tabulate_pck(
         intervals = bootstrap_interval([score], clips=images, **draws)
         rows.append({"row": row, "kind": kind} | counts | _columns(intervals))
     compared = [row for kind, row in hits if kind == "baseline" and row not in _REDUNDANT]
+
+    def intervals_over(found: Array, baseline: str) -> dict[str, Interval]:
+        # means over the same pairs are linear: their difference is the mean difference
+        score, images = _all_alphas(found - hits["baseline", baseline], pairs, alphas)
+        return bootstrap_interval([score], clips=images, **draws)
+
+    over = {row: intervals_over(hits["baseline", row], _CHANCE) for row in compared}
     for method in methods:
         for baseline in compared:
-            # means over the same pairs are linear: their difference is the mean difference
-            found = hits["method", method] - hits["baseline", baseline]
-            score, images = _all_alphas(found, pairs, alphas)
-            intervals = bootstrap_interval([score], clips=images, **draws)
-            rows.append(
-                {"row": f"{method} minus {baseline}", "kind": "paired difference"}
-                | counts
-                | _columns(intervals)
-                | {"verdict": verdict(intervals[middle]),
-                   "verdict by attribute": verdict(intervals[f"{middle} by attribute"])}
-            )  # fmt: skip
+            intervals = intervals_over(hits["method", method], baseline)
+            said = {
+                name: verdict(intervals[figure], baseline=over[baseline][figure])
+                for name, figure in (
+                    ("verdict", middle), ("verdict by attribute", f"{middle} by attribute")
+                )
+            }  # fmt: skip
+            about = {"row": f"{method} minus {baseline}", "kind": "paired difference"}
+            rows.append(about | counts | _columns(intervals) | said)
     if tuple(alphas) == ALPHAS:
         for row, values in PUBLISHED.items():
             about = {"row": row, "kind": "published (Guo et al. 2019, Table 1)"}
@@ -406,6 +412,7 @@ def tabulate_pck(
     return pd.DataFrame(rows).astype(integers)
 
 
+_CHANCE = "random, inside the crop"
 _REDUNDANT = ("random, pi alpha^2", "random, simulated")  # the exact random row is compared with
 
 
