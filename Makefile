@@ -25,8 +25,11 @@ report: setup  ## report.zip: tables and figures with their captions, to open in
 	snakemake all
 	snakemake --report report.zip
 
-test: setup lint  ## all tests, file by file on up to 8 cores; the longest files come first
-	pytest -q -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# Three for two processors, at most 8: tests that run the workflow wait a third of their time.
+WORKERS = $(shell n=$$(( ($$(nproc) * 3 + 1) / 2 )); echo $$(( n < 8 ? n : 8 )))
+
+test: setup lint  ## all tests, file by file in several processes; the longest files come first
+	pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-cluster: setup  ## the profile profiles/slurm on a Slurm of two nodes that is brought up here; root on Debian
 	pip install --quiet --editable '.[slurm]'
