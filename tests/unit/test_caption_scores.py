@@ -209,6 +209,33 @@ def test_best_constant_caption_is_the_best_of_the_candidates():
         best_constant_caption({"1": []}, validation)
 
 
+def test_the_most_frequent_sentences_alone_are_candidates():
+    train = {"1": ["A dog runs.", "a dog runs", "the cat sits"], "2": ["b b", "a a", "a a", "b b"]}
+    validation = {"1": ["the cat sits on the mat"]}
+    assert best_constant_caption(train, validation) == "the cat sits"
+    assert best_constant_caption(train, validation, candidates=3) == "a a"  # alike in count and score
+    assert best_constant_caption(train, validation, candidates=4) == "the cat sits"
+
+
+def test_the_ceiling_weighs_words_by_all_captions_and_takes_clips_of_two(caplog):
+    references = {
+        "1": ["a dog runs fast", "the dog runs"],
+        "2": ["a cat sits", "one cat sits still", "..."],
+        "3": ["a bird", "."],
+    }
+    (draw,) = reference_against_others(references, draws=1, seed=3).draws
+    assert "1 clips have fewer than two captions and are left out" in caplog.text
+    assert list(draw.clips) == ["1", "2"]
+    rng, spoken, others = np.random.default_rng(3), {}, {}
+    for clip in ("1", "2"):
+        chosen = int(rng.integers(2))
+        spoken[clip], others[clip] = references[clip][chosen], [references[clip][1 - chosen]]
+    both = {clip: references[clip] for clip in spoken}
+    known = CaptionScorer(others, document_frequency_of=both).score(spoken)
+    assert draw.corpus() == known.corpus()
+    assert draw.corpus()["CIDEr"] != CaptionScorer(others).score(spoken).corpus()["CIDEr"]
+
+
 def test_the_ceiling_never_meets_its_own_words():
     # Every caption of a clip shares no word with the clip's others: a leak would score above 0.
     references = {f"{i}": [f"red{i} one", f"blue{i} two", f"green{i} three"] for i in range(5)}
