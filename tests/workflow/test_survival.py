@@ -137,12 +137,33 @@ def without(finished, folder, *patterns):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """A checkout in which one run made everything, what it made, and the seconds that it took."""
+    """A checkout in which one run made everything, and what it made."""
     folder = make_checkout(tmp_path_factory.mktemp("unbroken") / "checkout")
-    begun = time.time()
-    snakemake(folder, *TARGETS, preloaded=False)  # as fast as those that are killed
+    snakemake(folder, *TARGETS)
     assert unfinished(folder) == []
-    return folder, contents(folder), time.time() - begun
+    return folder, contents(folder)
+
+
+def moments(finished, names, count, chance):
+    """What an unbroken run had made last at times drawn at random, in their order; None: nothing.
+
+    Killed after these files, one life mostly has all its kills, however slow the machine is.
+    """
+    made = sorted(((finished / name).stat().st_mtime, name) for name in names)
+    begun = (finished / "params.yaml").stat().st_mtime
+    times = sorted(chance.uniform(begun, made[-1][0]) for _ in range(count))
+    return [([None] + [name for at, name in made if at <= moment])[-1] for moment in times]
+
+
+def wait_for(process, file, later):
+    """Wait until a file is there (None: not at all), and so many seconds more, or to the end."""
+    deadline = time.time() + LONGEST
+    while process.poll() is None and file is not None and not file.exists():
+        assert time.time() < deadline
+        time.sleep(0.02)
+    deadline = time.time() + later
+    while process.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
 
 
 def begin_life(folder, target):
@@ -154,11 +175,11 @@ def begin_life(folder, target):
 @pytest.mark.slow
 @pytest.mark.parametrize("target", COMMANDS)
 def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, target):
-    _, expected, seconds = unbroken
-    seconds *= 1.8 if target == "dvc" else 1  # it does whole stages again
+    finished, expected = unbroken
     kills = max(1, KILLS // len(COMMANDS))
     chance = random.Random(f"{SEED} {target}")
     first = chance.randrange(len(STROKES))
+    after = moments(finished, expected, kills, chance)
     done, life = 0, 0
     print(f"{target}: seed {SEED}, {kills} kills")
     while done < kills:
@@ -172,11 +193,8 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
             whom, with_what = STROKES[(first + done) % len(STROKES)]
             try:
                 if done < kills:
-                    latest = 3 + 1.3 * seconds / kills  # so that one life mostly has them all
-                    delay = chance.uniform(0.5, latest)
-                    begun = time.time()
-                    while time.time() - begun < delay and process.poll() is None:
-                        time.sleep(0.02)
+                    file, later = after[done], chance.uniform(0.5, 3)
+                    wait_for(process, file and folder / file, later)
                     struck = strike(process, whom, with_what, chance)
                 process.wait(LONGEST)
             finally:
@@ -194,7 +212,8 @@ def test_a_run_killed_at_random_ends_as_an_unbroken_one(unbroken, tmp_path, targ
                 break
             done += 1
             print(
-                f"  life {life}, kill {done}: {with_what.name} after {delay:.1f} s to {struck}; "
+                f"  life {life}, kill {done}: {with_what.name} {later:.1f} s after "
+                f"{file or 'the start'} to {struck}; "
                 f"status {process.returncode}, {len(finished_contents(folder))} files"
             )
             for name, digest in finished_contents(folder).items():
@@ -246,7 +265,7 @@ def test_a_second_run_in_the_same_folder_is_refused(tmp_path, first):
 @pytest.mark.slow
 def test_two_runs_at_once_by_force_spoil_nothing(unbroken, tmp_path):
     """Unlocked though the first run lives: whoever fails, the next run ends with the same bytes."""
-    finished, expected, _ = unbroken
+    finished, expected = unbroken
     made = ["data/captioning/features/*", "models/captioner/*", "results/captions/*/*"]
     folder = without(finished, tmp_path / "checkout", *made, "results/table2.csv")
     first = start(folder, SNAKEMAKE)
@@ -305,7 +324,7 @@ MODEL = "models/captioner/I-seed0.safetensors"
 def test_a_full_disk_is_named_and_what_is_freed_suffices(
     unbroken, tmp_path, mount, full, target, named
 ):
-    finished, expected, _ = unbroken
+    finished, expected = unbroken
     folder = without(finished, tmp_path / "checkout", f"{Path(target).parent}/*")
     mount(folder / full, "size=100k")
     (folder / full / "keep").touch()  # Snakemake removes an empty folder
@@ -323,7 +342,7 @@ def test_a_full_disk_is_named_and_what_is_freed_suffices(
 
 @pytest.mark.slow
 def test_a_read_only_folder_is_named_and_left_as_it_is(unbroken, tmp_path, mount):
-    finished, expected, _ = unbroken
+    finished, expected = unbroken
     folder = without(finished, tmp_path / "checkout")
     shutil.rmtree(folder / "results")
     mount(folder / "results", "size=50m")
@@ -351,7 +370,7 @@ def fill(file, but=0):
 @pytest.mark.slow
 def test_a_disk_on_which_all_lies_fills_up(unbroken, tmp_path, mount):
     """First to the last byte, so that Snakemake cannot begin; then while captioners are trained."""
-    finished, expected, _ = unbroken
+    finished, expected = unbroken
     disk, folder = tmp_path / "disk", tmp_path / "disk/checkout"
     mount(disk, "size=100m")
     made = [*(f"{part}/captioner/*" for part in ("models", "results/history", "results/captions"))]
