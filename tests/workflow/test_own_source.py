@@ -142,7 +142,7 @@ def test_a_worktree_is_planned_by_its_own_package(first, second):
     tree = first.with_name("tree")
     call(first, "git", "worktree", "add", "-q", str(tree))
     with open(tree / "workflow/src/seewhy/dissection/given.py", "a") as given:
-        given.write("\n\ndef check_given(_):\n    raise InputError(f'in {__file__}')\n")
+        given.write("\n\ndef check_given(*_, **__):\n    raise InputError(f'in {__file__}')\n")
     call(tree, "git", "commit", "-q", "-a", "-m", "tells where it is")
     line = f"in {tree}/workflow/src/seewhy/dissection/given.py"
     plan = (sys.executable, "-m", "snakemake", "-n", "--cores", "1", TARGET)
