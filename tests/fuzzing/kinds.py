@@ -798,7 +798,7 @@ def build_plan(folder):
         "corrections.yaml": "- clip: test0.mp4\n  topics: [dog, pan]\n",
         "mine.yaml": "corpus:\n  name: folder\n  source: own\n"
         "refinement:\n  corrections: corrections.yaml\n"
-        "dissection:\n  annotations: said\n  sets: {broden: set}\n"
+        "dissection:\n  annotations: said\n  sets: {broden: set}\n  nulls: 1\n"
         "  model: {classes: classes.txt}\n"
         "summaries:\n  model: {classes: classes.txt}\n",
     })  # fmt: skip

@@ -213,9 +213,7 @@ def test_the_most_frequent_sentences_alone_are_candidates():
     train = {"1": ["A dog runs.", "a dog runs", "the cat sits"], "2": ["b b", "a a", "a a", "b b"]}
     validation = {"1": ["the cat sits on the mat"]}
     assert best_constant_caption(train, validation) == "the cat sits"
-    assert (
-        best_constant_caption(train, validation, candidates=3) == "a a"
-    )  # they score alike
+    assert best_constant_caption(train, validation, candidates=3) == "a a"  # they score alike
     assert best_constant_caption(train, validation, candidates=4) == "the cat sits"
 
 

@@ -135,7 +135,7 @@ def test_fewer_images_than_rounds_of_the_null_are_told_before_anything_runs(tmp_
     path = folder / f"{table}.csv"
     rows = path.read_text().splitlines()
     path.write_text("\n\n".join(rows[:-1]) + "\n")
-    line = rf"^dissection\.nulls: 10 must be less than the images of {path}, 10; lower it"
+    line = rf"^params\.yaml: dissection\.nulls: 10 must be less than the images of {path}, 10; lower it"
     with pytest.raises(InputError, match=line):
         check_given(dissection(**{key: str(folder)}))
     check_given(dissection(**{key: str(folder)}) | {"nulls": 9})
