@@ -58,20 +58,7 @@ def check_columns(
     of: str = "",
     note: str = "",
 ) -> None:
-    """Refuse a table without the columns it needs.
-
-    Args:
-        table: of `read_csv`.
-        where: the file.
-        needed: columns that must be there.
-        optional: others that may be.
-        only: refuse any other column.
-        of: the table's name, for the message.
-        note: added to the list of columns in the message.
-
-    Raises:
-        InputError: a column lacks or is unknown; a name that is nearly right is told.
-    """
+    """Refuse a table of `read_csv` without the columns it needs: `check_names` of its columns."""
     check_names(list(table.columns), where, needed, optional, only=only, of=of, note=note)
 
 

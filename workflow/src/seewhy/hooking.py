@@ -316,10 +316,8 @@ class LayerOutputs:
         """By what the layer computes, else by what changes with the image, else by what has its
         proportions, else as the layout was named.
         """
-        if shape[2:].numel() == 1 and layer.layout in (None, Layout.SECOND):
+        if shape[1:].numel() == 1 or (shape[2:].numel() == 1 and not layer.channels_last):
             return  # a number for each unit, as a linear layer gives
-        if shape[1:].numel() == 1:
-            return
         found: Layout | None = Layout.SECOND
         if layer.asked not in self._plain:
             changes = changing_axes(self.network, layer, self._input, shape)

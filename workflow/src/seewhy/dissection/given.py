@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seewhy.csv_rows import read_rows
 from seewhy.errors import InputError
-from seewhy.regular_files import check_regular
 from seewhy.settings import Sources, told
 
 BRODEN_FROM = "http://netdissect.csail.mit.edu/data/broden1_224.zip"
@@ -138,10 +137,7 @@ def check_given(settings: Mapping[str, Any], *, sources: Sources = ()) -> None:
 
 def _rows_up_to(table: Path, most: int) -> int | None:
     """Rows of a CSV table below its header, no more than so many are read; None: it is no table."""
-    with contextlib.suppress(OSError, csv.Error, ValueError):  # what reads all of it says so
-        check_regular(table)  # a pipe would be waited for
-        with open(table, newline="", encoding="utf-8-sig", errors="replace") as file:
-            rows = filter(None, csv.reader(file))
-            if next(rows, None) is not None:
-                return sum(1 for _ in itertools.islice(rows, most))
+    with contextlib.suppress(InputError, OSError):  # what reads all of it says so
+        rows = itertools.chain.from_iterable(part.cells for part in read_rows(table, rows=most))
+        return sum(1 for _ in itertools.islice(rows, most))
     return None
